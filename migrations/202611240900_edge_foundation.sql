@@ -1,9 +1,17 @@
 -- The edge's foundation: tenants, clients, keys, marks, the feed and the outbox.
 --
--- Schemas are the planes. Group roles (NOLOGIN) carry the grants; `sigid migrate` grants them to the
--- login roles named in the database URLs. Row-level security is forced on every table with a
--- tenant: a transaction says whose rows it means with app.tenant, or which system duty it has
--- with app.scope ('feed', 'jobs', 'authenticate', 'admin').
+-- Schemas are the planes. Group roles (NOLOGIN) carry the grants; `sigid migrate` makes them, and grants
+-- them to the login roles named in the database URLs. Row-level security is forced on every table that has
+-- rows of a tenant or of the whole system. A transaction says whose rows it means with app.tenant, or which
+-- duty of the system it has with app.scope; with neither it sees nothing:
+--
+--   feed          load the tables of the hot path                      every role
+--   authenticate  find a client before its tenant is known             sigid_auth, sigid_control
+--   admin         the operator's command line and management           sigid_control
+--   jobs          rotation, retention, delivery of the outbox          sigid_async
+--
+-- A duty is bound to the roles that have it, so that a statement smuggled into one plane cannot take up
+-- another's. Partitions are reached through their parents only: no grant names one.
 
 create schema identity;
 create schema auth;
@@ -127,3 +135,229 @@ create table async.events (
 ) partition by range (created_at);
 create index on async.events (tenant_id, created_at);
 create table async.events_default partition of async.events default;
+
+-- Row-level security -------------------------------------------------------------------------------------
+
+alter table control.tenants enable row level security;
+alter table control.tenants force row level security;
+create policy tenant on control.tenants using (tenant_id = (select public.app_tenant()));
+create policy feed on control.tenants for select using ((select public.app_scope()) = 'feed');
+create policy authenticate on control.tenants for select to sigid_auth, sigid_control
+  using ((select public.app_scope()) = 'authenticate');
+create policy jobs on control.tenants for select to sigid_async using ((select public.app_scope()) = 'jobs');
+create policy admin on control.tenants to sigid_control using ((select public.app_scope()) = 'admin');
+
+alter table control.clients enable row level security;
+alter table control.clients force row level security;
+create policy tenant on control.clients using (tenant_id = (select public.app_tenant()));
+create policy feed on control.clients for select using ((select public.app_scope()) = 'feed');
+create policy authenticate on control.clients for select to sigid_auth, sigid_control
+  using ((select public.app_scope()) = 'authenticate');
+create policy jobs on control.clients for select to sigid_async using ((select public.app_scope()) = 'jobs');
+create policy admin on control.clients to sigid_control using ((select public.app_scope()) = 'admin');
+
+alter table control.client_audiences enable row level security;
+alter table control.client_audiences force row level security;
+create policy tenant on control.client_audiences using (tenant_id = (select public.app_tenant()));
+create policy feed on control.client_audiences for select using ((select public.app_scope()) = 'feed');
+create policy authenticate on control.client_audiences for select to sigid_auth, sigid_control
+  using ((select public.app_scope()) = 'authenticate');
+create policy admin on control.client_audiences to sigid_control using ((select public.app_scope()) = 'admin');
+
+alter table control.client_secrets enable row level security;
+alter table control.client_secrets force row level security;
+create policy tenant on control.client_secrets using (tenant_id = (select public.app_tenant()));
+create policy feed on control.client_secrets for select using ((select public.app_scope()) = 'feed');
+create policy authenticate on control.client_secrets for select to sigid_auth, sigid_control
+  using ((select public.app_scope()) = 'authenticate');
+create policy admin on control.client_secrets to sigid_control using ((select public.app_scope()) = 'admin');
+
+-- Keys belong to the issuer. Whoever signs or verifies for a tenant reads them; grants keep the sealed half
+-- from the plane that never signs.
+alter table auth.signing_keys enable row level security;
+alter table auth.signing_keys force row level security;
+create policy tenant on auth.signing_keys for select using ((select public.app_tenant()) is not null);
+create policy feed on auth.signing_keys for select using ((select public.app_scope()) = 'feed');
+create policy authenticate on auth.signing_keys for select to sigid_auth, sigid_control
+  using ((select public.app_scope()) = 'authenticate');
+create policy jobs on auth.signing_keys to sigid_async using ((select public.app_scope()) = 'jobs');
+create policy admin on auth.signing_keys to sigid_control using ((select public.app_scope()) = 'admin');
+
+alter table auth.marks enable row level security;
+alter table auth.marks force row level security;
+create policy tenant on auth.marks using (tenant_id = (select public.app_tenant()));
+create policy feed on auth.marks for select using ((select public.app_scope()) = 'feed');
+create policy admin on auth.marks to sigid_control using ((select public.app_scope()) = 'admin');
+
+-- The digest covers the client, so a tenant can meet only its own.
+alter table auth.assertion_replays enable row level security;
+alter table auth.assertion_replays force row level security;
+create policy tenant on auth.assertion_replays using ((select public.app_tenant()) is not null);
+create policy authenticate on auth.assertion_replays to sigid_auth, sigid_control
+  using ((select public.app_scope()) = 'authenticate');
+
+alter table async.feed enable row level security;
+alter table async.feed force row level security;
+create policy tenant on async.feed for insert with check (tenant_id = (select public.app_tenant()));
+create policy feed on async.feed for select using ((select public.app_scope()) = 'feed');
+create policy jobs on async.feed to sigid_async using ((select public.app_scope()) = 'jobs');
+create policy admin on async.feed to sigid_control using ((select public.app_scope()) = 'admin');
+
+alter table async.events enable row level security;
+alter table async.events force row level security;
+create policy tenant on async.events using (tenant_id = (select public.app_tenant()));
+create policy jobs on async.events to sigid_async using ((select public.app_scope()) = 'jobs');
+create policy admin on async.events to sigid_control using ((select public.app_scope()) = 'admin');
+
+-- Partitions of their own accord show nothing; only the retention function reaches the default ones.
+alter table auth.marks_default enable row level security;
+alter table auth.marks_default force row level security;
+create policy jobs on auth.marks_default using ((select public.app_scope()) = 'jobs');
+alter table auth.assertion_replays_default enable row level security;
+alter table auth.assertion_replays_default force row level security;
+create policy jobs on auth.assertion_replays_default using ((select public.app_scope()) = 'jobs');
+alter table async.feed_default enable row level security;
+alter table async.feed_default force row level security;
+create policy jobs on async.feed_default using ((select public.app_scope()) = 'jobs');
+alter table async.events_default enable row level security;
+alter table async.events_default force row level security;
+create policy jobs on async.events_default using ((select public.app_scope()) = 'jobs');
+
+-- Retention ----------------------------------------------------------------------------------------------
+
+-- Makes the partition of one day: 'created', 'present' or 'skipped'. What the default partition already holds
+-- of that day moves along; a lock that is not free at once, or too much to move, is left for the next run.
+create function async.create_day_partition(space text, parent text, clock text, day date) returns text
+  language plpgsql set search_path = pg_catalog, pg_temp as
+$$
+declare
+  name     text := parent || '_p' || to_char(day, 'YYYYMMDD');
+  stray    text := parent || '_default';
+  lower    timestamptz := day::timestamptz;
+  upper    timestamptz := (day + 1)::timestamptz;
+  moving   bigint;
+begin
+  if to_regclass(format('%I.%I', space, name)) is not null then
+    return 'present';
+  end if;
+  execute format('lock table %I.%I in access exclusive mode', space, stray);
+  execute format('select count(*) from (select from %I.%I where %I >= $1 and %I < $2 limit 50001) as overlapping',
+                 space, stray, clock, clock) into moving using lower, upper;
+  if moving > 50000 then
+    return 'skipped';
+  end if;
+  execute format('create table %I.%I (like %I.%I including defaults including constraints)', space, name, space, parent);
+  if moving > 0 then
+    execute format('with moved as (delete from %I.%I where %I >= $1 and %I < $2 returning *) '
+                   'insert into %I.%I select * from moved', space, stray, clock, clock, space, name) using lower, upper;
+  end if;
+  execute format('alter table %I.%I enable row level security, force row level security', space, name);
+  execute format('alter table %I.%I attach partition %I.%I for values from (%L) to (%L)',
+                 space, parent, space, name, lower, upper);
+  return 'created';
+exception when lock_not_available then
+  return 'skipped';
+end
+$$;
+
+-- Drops the partitions of days that ended before `horizon`, oldest first, until one is in use; then removes a
+-- batch of what the default partition holds from before it.
+create function async.drop_day_partitions(space text, parent text, clock text, horizon timestamptz) returns int
+  language plpgsql set search_path = pg_catalog, pg_temp as
+$$
+declare
+  name    text;
+  dropped int := 0;
+begin
+  for name in
+    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = format('%I.%I', space, parent)::regclass and c.relname ~ '_p[0-9]{8}$'
+      and (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamptz <= horizon
+    order by c.relname
+  loop
+    begin
+      execute format('drop table %I.%I', space, name);
+    exception when lock_not_available then
+      exit;
+    end;
+    dropped := dropped + 1;
+  end loop;
+  execute format('delete from %1$I.%2$I where ctid = any (array(select ctid from %1$I.%2$I where %3$I < $1 limit 10000))',
+                 space, parent || '_default', clock) using horizon;
+  return dropped;
+end
+$$;
+
+-- Day partitions for today and the two days after it, and the end of those that are over: feed two days,
+-- marks and replays at their expiry, events after `events_kept` (at least 30 days, and never ahead of the
+-- server's own clock: no caller can wish the audit log away). Runs as the owner; one run at a time; waits
+-- for no lock longer than 200 ms, so that the readers behind it do not notice.
+create function async.maintain_partitions(
+  now timestamptz, events_kept interval default '400 days', out created int, out dropped int, out skipped int
+)
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set lock_timeout = '200ms'
+  set app.scope = 'jobs' as
+$$
+declare
+  today  constant date := now::date;
+  family record;
+  done   text;
+begin
+  created := 0;
+  dropped := 0;
+  skipped := 0;
+  if not pg_try_advisory_xact_lock(7240115938461) then
+    return;
+  end if;
+  for family in
+    select * from (values
+      ('auth', 'marks', 'expires_at', now),
+      ('auth', 'assertion_replays', 'expires_at', now),
+      ('async', 'feed', 'created_at', now - interval '2 days'),
+      ('async', 'events', 'created_at', least(now, clock_timestamp()) - greatest(events_kept, interval '30 days'))
+    ) as families (space, parent, clock, horizon)
+  loop
+    for ahead in 0..2 loop
+      done := async.create_day_partition(family.space, family.parent, family.clock, today + ahead);
+      created := created + (done = 'created')::int;
+      skipped := skipped + (done = 'skipped')::int;
+    end loop;
+    dropped := dropped + async.drop_day_partitions(family.space, family.parent, family.clock, family.horizon);
+  end loop;
+end
+$$;
+
+revoke execute on function async.create_day_partition(text, text, text, date) from public;
+revoke execute on function async.drop_day_partitions(text, text, text, timestamptz) from public;
+revoke execute on function async.maintain_partitions(timestamptz, interval) from public;
+
+-- Grants: what each plane does, and no more ---------------------------------------------------------------
+
+grant usage on schema auth, async to sigid_identity, sigid_auth, sigid_control, sigid_async;
+grant usage on schema control to sigid_auth, sigid_control, sigid_async;
+grant usage on schema identity to sigid_identity;
+
+-- The feed's reader, in whichever plane the process runs.
+grant select on async.feed, auth.marks to sigid_identity, sigid_auth, sigid_control, sigid_async;
+grant select on control.tenants, control.clients, control.client_audiences, control.client_secrets
+  to sigid_auth, sigid_control, sigid_async;
+
+grant select on auth.signing_keys to sigid_auth;
+grant insert on auth.marks, async.feed, async.events to sigid_auth;
+grant select, insert on auth.assertion_replays to sigid_auth;
+
+grant insert, update, delete on control.tenants, control.clients, control.client_audiences, control.client_secrets
+  to sigid_control;
+grant select (kid, alg, public_jwk, state, published_at, activated_at, retired_at, removed_at, revoked_at)
+  on auth.signing_keys to sigid_control;
+grant insert, update, delete on auth.signing_keys to sigid_control;
+grant insert on auth.marks, async.feed, async.events to sigid_control;
+grant select on async.events to sigid_control;
+
+grant select, insert, update on auth.signing_keys to sigid_async;
+grant insert on async.feed, async.events to sigid_async;
+grant select on async.events to sigid_async;
+grant execute on function async.maintain_partitions(timestamptz, interval) to sigid_async;

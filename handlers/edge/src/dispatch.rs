@@ -1,0 +1,255 @@
+//! From a request to its route, its limits and its guard; hot on the shard, cold in the backend.
+//!
+//! Order: host, route, preflight, method, body limit, then the feature's own function. A path is
+//! matched byte for byte: an encoded or dotted variant of a route is another path, and there is none.
+//! The cold side authenticates by the guard that the route declares before its handler runs, reading
+//! the tables again when a credential is unknown (within the address's budget).
+
+use crate::backend::{Backend, BackendFault, Call};
+use crate::cors;
+use crate::fault::{self, OAuthError};
+use crate::feature::{Feature, Guarded, Hot, Route, Serve};
+use crate::guard::{self, AuthFault, Authenticated, Client, Credentials, Permit};
+use crate::health;
+use crate::shard::{EdgeShard, Memo, Shared};
+use http::{HeaderName, HeaderValue, Method, header};
+use sigid_core::secret::Digest32;
+use sigid_io::backend::BoxFuture;
+use sigid_io::http::{ColdRequest, Outcome, Reply, Request};
+use sigid_io::metrics::{self, Histogram};
+use sigid_io::settings::Plane;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The routes of this process's planes.
+pub struct Router {
+    routes: Vec<Entry>,
+    by_path: HashMap<&'static str, u16>,
+}
+
+struct Entry {
+    route: &'static Route,
+    feature: &'static str,
+    cold_seconds: Histogram,
+}
+
+impl Router {
+    /// Routes of `features` whose plane is in `planes`. Health answers in every plane.
+    pub fn new(features: &[&'static Feature], planes: &[Plane]) -> Self {
+        let mut routes = Vec::new();
+        let mut by_path = HashMap::new();
+        for feature in features {
+            for route in feature.routes {
+                if planes.contains(&route.plane) || route.path.starts_with(health::PREFIX) {
+                    by_path.insert(route.path, routes.len() as u16);
+                    let cold_seconds = metrics::histogram("sigid_cold_seconds", "Time of a cold answer in the backend, by route.", &[("route", route.path)]);
+                    routes.push(Entry { route, feature: feature.name, cold_seconds });
+                }
+            }
+        }
+        Self { routes, by_path }
+    }
+
+    fn find(&self, path: &str) -> Option<(u16, &Entry)> {
+        let at = *self.by_path.get(path)?;
+        Some((at, self.routes.get(usize::from(at))?))
+    }
+}
+
+/// The hot side.
+pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome {
+    let shared = &*shard.shared;
+    if !is_allowed_host(&shared.allowed_hosts, request.authority) && !request.path.starts_with(health::PREFIX) {
+        shard.metrics.misdirected.inc();
+        return Outcome::Reply(fault::problem(421, "Misdirected Request", "This server does not answer for that host"));
+    }
+    let Some((at, entry)) = shared.router.find(request.path) else {
+        return Outcome::Reply(fault::problem(404, "Not Found", "There is nothing at this path"));
+    };
+    let route = entry.route;
+    if request.method == Method::OPTIONS
+        && let Some(reply) = cors::preflight(route.cors, route.methods, shared, &shard.tables.borrow(), request.headers)
+    {
+        return Outcome::Reply(reply);
+    }
+    if !route.methods.contains(&request.method.as_str()) {
+        return Outcome::Reply(method_not_allowed(route));
+    }
+    if request.body.len() > route.body_bytes_max {
+        return Outcome::Reply(fault::problem(413, "Content Too Large", "The body is larger than this endpoint takes"));
+    }
+    let reply = match &route.serve {
+        Serve::Hot(answer) => answer(shard, request, memo),
+        Serve::HotThenCold(answer, _) => answer(shard, request, memo),
+        Serve::Cold(_) => Hot::Cold,
+    };
+    match reply {
+        Hot::Cold => Outcome::Cold(at),
+        Hot::Reply(mut reply) => {
+            if request.method == Method::HEAD {
+                reply.body.clear();
+            }
+            Outcome::Reply(cors::decorate(reply, route.cors, shared, &shard.tables.borrow(), request.headers))
+        }
+    }
+}
+
+/// `allowed` entries are `host` (any port) or `host:port`, lower case.
+fn is_allowed_host(allowed: &[String], authority: &str) -> bool {
+    allowed.is_empty() || allowed.iter().any(|known| authority.eq_ignore_ascii_case(known) || without_port(authority).eq_ignore_ascii_case(known))
+}
+
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) => host,
+        _ => authority,
+    }
+}
+
+fn method_not_allowed(route: &Route) -> Reply {
+    let reply = fault::problem(405, "Method Not Allowed", "This endpoint takes other methods");
+    match HeaderValue::from_str(&route.methods.join(", ")) {
+        Ok(allow) => reply.with(header::ALLOW, allow),
+        Err(_) => reply,
+    }
+}
+
+/// The cold side: guard, handler, log line.
+pub fn cold(backend: Arc<Backend>, request: ColdRequest) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let began = Instant::now();
+        let shared = backend.shared.clone();
+        let Some(entry) = shared.router.routes.get(usize::from(request.route)) else {
+            return fault::SERVER_ERROR.reply();
+        };
+        let headers = request.headers.clone();
+        let address = sigid_io::http::client_address(request.peer, &headers, &shared.trusted_proxies);
+        let call = Call { now_s: shared.clock.now_s(), address, request_id: request_id(), request, backend: backend.clone() };
+        let (request_id, method) = (call.request_id.clone(), call.request.method.clone());
+        let (mut reply, client) = serve(entry.route, call).await;
+        if method == Method::HEAD {
+            reply.body.clear();
+        }
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            reply.headers.insert(REQUEST_ID, value);
+        }
+        let elapsed = began.elapsed();
+        entry.cold_seconds.observe_us(elapsed.as_micros() as u64);
+        log(entry, &method, &reply, &request_id, address, client.as_ref(), elapsed.as_micros() as u64);
+        cors::decorate(reply, entry.route.cors, &shared, &backend.feed.tables(), &headers)
+    })
+}
+
+/// Who asked, for the log.
+struct Asked {
+    tenant: String,
+    client: String,
+}
+
+async fn serve(route: &'static Route, call: Call) -> (Reply, Option<Asked>) {
+    let (Serve::Cold(guarded) | Serve::HotThenCold(_, guarded)) = &route.serve else {
+        return (fault::SERVER_ERROR.reply(), None);
+    };
+    match guarded {
+        Guarded::Anyone(handler) => (handler(call, Permit::anyone()).await, None),
+        Guarded::Client(handler) => match check_client(&call, route.path).await {
+            Ok(permit) => {
+                let asked = Asked { tenant: permit.tenant_id.to_string(), client: permit.client_id.to_string() };
+                (handler(call, permit).await, Some(asked))
+            }
+            Err(error) => (error.reply(), None),
+        },
+    }
+}
+
+/// The client guard: tables first; when they do not know the credential, read again, once.
+async fn check_client(call: &Call, path: &'static str) -> Result<Permit<Client>, OAuthError> {
+    let form = call.form(&["resource", "audience"])?;
+    let feed = &call.backend.feed;
+    let tables = feed.fresh_tables().await.map_err(|_| fault::UNAVAILABLE)?;
+    let mut scratch = [0; sigid_core::basic::BASIC_BYTES_MAX];
+    let credentials = Credentials::read(&call.request.headers, &form, &mut scratch).map_err(|fault| refused(call, fault))?;
+    let mut checked = guard::authenticate(&tables, &credentials, path, call.now_s);
+    if matches!(&checked, Err(fault) if fault.is_curable()) && call.may_read_again() {
+        feed.refresh().await.map_err(|_| fault::UNAVAILABLE)?;
+        checked = guard::authenticate(&feed.tables(), &credentials, path, call.now_s);
+    }
+    let authenticated = checked.map_err(|fault| refused(call, fault))?;
+    consume_assertion(call, &authenticated).await?;
+    Ok(authenticated.permit)
+}
+
+fn refused(call: &Call, fault: AuthFault) -> OAuthError {
+    call.backend.refused.inc(fault.label());
+    fault.error()
+}
+
+/// An assertion authenticates once, on all nodes: its `jti` is kept until it expires.
+async fn consume_assertion(call: &Call, authenticated: &Authenticated) -> Result<(), OAuthError> {
+    let Some(assertion) = &authenticated.assertion else { return Ok(()) };
+    let digest = Digest32::of(format!("{}\n{}", authenticated.permit.client_id, assertion.jti()).as_bytes());
+    let consume = call.backend.consume_assertion;
+    let is_first = consume(call.backend.clone(), digest, assertion.exp_s()).await.map_err(|BackendFault| fault::UNAVAILABLE)?;
+    if is_first {
+        return Ok(());
+    }
+    call.backend.refused.inc("assertion_replayed");
+    Err(OAuthError::invalid_client("The client assertion was used before"))
+}
+
+fn log(entry: &Entry, method: &Method, reply: &Reply, request_id: &str, address: std::net::IpAddr, client: Option<&Asked>, us: u64) {
+    tracing::info!(
+        feature = entry.feature,
+        route = entry.route.path,
+        %method,
+        status = reply.status.as_u16(),
+        request_id,
+        %address,
+        tenant = client.map(|asked| asked.tenant.as_str()),
+        client = client.map(|asked| asked.client.as_str()),
+        us,
+        "request"
+    );
+}
+
+fn request_id() -> String {
+    let bytes: [u8; 12] = sigid_io::rng::random();
+    bytes.iter().fold(String::with_capacity(24), |mut text, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl Shared {
+    /// Every route of this process, for the sweep test and the documentation.
+    pub fn routes(&self) -> impl Iterator<Item = &'static Route> + '_ {
+        self.router.routes.iter().map(|entry| entry.route)
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_match_with_and_without_port() {
+        let allowed = ["auth.example.com".to_owned(), "localhost:8443".to_owned(), "[::1]".to_owned()];
+        for (reason, authority, expected) in [
+            ("the bare host", "auth.example.com", true),
+            ("any port of a host without one", "AUTH.example.com:8443", true),
+            ("the named port", "localhost:8443", true),
+            ("another port than the named one", "localhost:9443", false),
+            ("an IPv6 literal with port", "[::1]:8443", true),
+            ("a suffix", "evil-auth.example.com", false),
+            ("userinfo", "auth.example.com@evil.example", false),
+            ("nothing", "", false),
+        ] {
+            assert_eq!(is_allowed_host(&allowed, authority), expected, "{reason}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `FEATURE`: the single declaration of a feature.
+//!
+//! Routes, limits, guards, jobs, events: the router, the metrics' labels, the access checks, the
+//! documentation and the sweep test all read these values, so that nothing can be said twice and
+//! differ. Deny is the default: the guard of a cold route is the variant that holds its handler, and
+//! the handler's signature demands the proof that this guard gives ([`Permit`]).
+
+use crate::backend::{Backend, Call};
+use crate::guard::{Anyone, Client, Permit};
+use crate::shard::{EdgeShard, Memo};
+use sigid_io::backend::BoxFuture;
+use sigid_io::http::{Reply, Request};
+use sigid_io::settings::Plane;
+use std::sync::Arc;
+
+/// All that a feature is to the rest of the program.
+pub struct Feature {
+    pub name: &'static str,
+    /// The configuration section it reads, if any.
+    pub section: Option<&'static str>,
+    pub routes: &'static [Route],
+    pub jobs: &'static [Job],
+    /// Dotted names of the events it writes.
+    pub events: &'static [&'static str],
+    /// What it adds to the discovery documents; lists of several features are joined.
+    pub discovery: &'static [(&'static str, Member)],
+}
+
+/// A member of the discovery documents.
+#[derive(Clone, Copy, Debug)]
+pub enum Member {
+    /// A URL below the issuer.
+    Path(&'static str),
+    Strings(&'static [&'static str]),
+    Bool(bool),
+}
+
+/// One endpoint.
+pub struct Route {
+    pub methods: &'static [&'static str],
+    /// Relative to the issuer, matched exactly.
+    pub path: &'static str,
+    pub plane: Plane,
+    pub serve: Serve,
+    pub body_bytes_max: usize,
+    pub cors: Cors,
+    /// One line for people.
+    pub doc: &'static str,
+}
+
+/// Which speed answers, and behind which guard.
+pub enum Serve {
+    /// Only from memory. The function itself decides who may ask.
+    Hot(HotFn),
+    /// From memory if possible, else by the cold twin.
+    HotThenCold(HotFn, Guarded),
+    Cold(Guarded),
+}
+
+/// A cold handler with the guard that stands before it.
+pub enum Guarded {
+    /// Anybody may ask.
+    Anyone(fn(Call, Permit<Anyone>) -> BoxFuture<'static, Reply>),
+    /// A client, authenticated by its registered method; a public client where `none` is its method.
+    Client(fn(Call, Permit<Client>) -> BoxFuture<'static, Reply>),
+}
+
+/// A synchronous answer from this shard's memory.
+pub type HotFn = fn(&EdgeShard, &Request<'_>, &mut Memo) -> Hot;
+
+/// What a hot function decides; `Cold` hands over to the twin.
+pub enum Hot {
+    Reply(Reply),
+    Cold,
+}
+
+/// Who may read the reply from a browser (contract: CORS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cors {
+    /// Any origin: public documents.
+    Any,
+    /// `cors_allowed_origins` (the issuer's origin when empty) and the redirect origins of public clients.
+    Clients,
+    /// No browser of another origin.
+    None,
+}
+
+/// Background work. Jobs of a plane run in the processes that serve it; each takes its own lock.
+pub struct Job {
+    pub name: &'static str,
+    pub plane: Plane,
+    pub every_s: u64,
+    pub run: fn(Arc<Backend>) -> BoxFuture<'static, Result<(), JobFault>>,
+}
+
+/// Why a job failed; it is tried again at its next turn.
+#[derive(Debug)]
+pub struct JobFault(pub String);
+
+/// Body limit of endpoints that take a few form fields.
+pub const FORM_BODY_BYTES_MAX: usize = 32 * 1024;

@@ -1,0 +1,166 @@
+//! The edge on one shard: the service that `io` runs, its caches and its metrics.
+
+use crate::budget::Budget;
+use crate::cache::ReplyCache;
+use crate::dispatch::Router;
+use crate::feed::Freshness;
+use crate::introspect::IntrospectMetrics;
+use crate::tables::{ClientEntry, Tables};
+use crate::verified::{TokenHasher, VerifiedTokens};
+use http::HeaderValue;
+use sigid_io::clock::Clock;
+use sigid_io::http::{Outcome, Request};
+use sigid_io::settings::Network;
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use tokio::sync::oneshot;
+
+/// What the shards of a process share; nothing in it is ever locked.
+pub struct Shared {
+    pub clock: Clock,
+    pub freshness: Freshness,
+    pub hasher: TokenHasher,
+    pub verified: VerifiedTokens,
+    pub router: Router,
+    pub trusted_proxies: Vec<Network>,
+    /// Lower-case `host` or `host:port`; empty accepts any.
+    pub allowed_hosts: Vec<String>,
+    pub cors_allowed_origins: Vec<String>,
+    pub reply_cache_entries: usize,
+    pub unknown_client_budget_per_minute: u32,
+    pub documents: crate::discovery::Documents,
+    is_draining: AtomicBool,
+    is_loaded: AtomicBool,
+}
+
+/// The parts of [`Shared`] that boot decides.
+pub struct SharedParts {
+    pub clock: Clock,
+    pub freshness: Freshness,
+    pub digest_key: [u64; 4],
+    pub verified_tokens_max: usize,
+    pub router: Router,
+    pub trusted_proxies: Vec<Network>,
+    pub allowed_hosts: Vec<String>,
+    pub cors_allowed_origins: Vec<String>,
+    pub reply_cache_entries: usize,
+    pub unknown_client_budget_per_minute: u32,
+    pub documents: crate::discovery::Documents,
+}
+
+/// A clock that is further from the database's than this makes a node not ready.
+pub const CLOCK_OFFSET_MAX_MS: i64 = 1000;
+
+impl Shared {
+    pub fn new(parts: SharedParts) -> Self {
+        Self {
+            clock: parts.clock,
+            freshness: parts.freshness,
+            hasher: TokenHasher::new(parts.digest_key),
+            verified: VerifiedTokens::new(parts.verified_tokens_max),
+            router: parts.router,
+            trusted_proxies: parts.trusted_proxies,
+            allowed_hosts: parts.allowed_hosts,
+            cors_allowed_origins: parts.cors_allowed_origins,
+            reply_cache_entries: parts.reply_cache_entries,
+            unknown_client_budget_per_minute: parts.unknown_client_budget_per_minute,
+            documents: parts.documents,
+            is_draining: AtomicBool::new(false),
+            is_loaded: AtomicBool::new(false),
+        }
+    }
+
+    pub fn set_draining(&self) {
+        self.is_draining.store(true, Relaxed);
+    }
+
+    pub fn set_loaded(&self) {
+        self.is_loaded.store(true, Relaxed);
+    }
+
+    /// Not while draining, before the first load, past the staleness bound, or with a wrong clock.
+    pub fn is_ready(&self) -> bool {
+        !self.is_draining.load(Relaxed)
+            && self.is_loaded.load(Relaxed)
+            && self.freshness.is_fresh()
+            && self.clock.database_offset_ms().abs() <= CLOCK_OFFSET_MAX_MS
+    }
+}
+
+/// A new snapshot for a shard, which says when it has it.
+pub struct EdgeMessage {
+    pub tables: Arc<Tables>,
+    pub acknowledge: oneshot::Sender<()>,
+}
+
+/// One shard's edge.
+pub struct EdgeShard {
+    pub shared: Arc<Shared>,
+    pub tables: RefCell<Arc<Tables>>,
+    pub replies: RefCell<ReplyCache>,
+    pub budget: RefCell<Budget>,
+    pub metrics: EdgeMetrics,
+}
+
+pub struct EdgeMetrics {
+    pub introspect: IntrospectMetrics,
+    pub misdirected: sigid_io::metrics::Counter,
+}
+
+/// What is remembered for a connection: the credential that last passed on it.
+#[derive(Default)]
+pub struct Memo {
+    pub good: Option<GoodCredential>,
+}
+
+/// The same client sends the same header on a connection; comparing beats checking.
+pub struct GoodCredential {
+    pub header: HeaderValue,
+    pub client: Arc<ClientEntry>,
+    pub entities_version: u64,
+    /// When the secret that matched stops being one.
+    pub expires_s: Option<i64>,
+}
+
+impl EdgeShard {
+    pub fn new(index: usize, shared: Arc<Shared>, tables: Arc<Tables>) -> Self {
+        let label = index.to_string();
+        Self {
+            tables: RefCell::new(tables),
+            replies: RefCell::new(ReplyCache::new(shared.reply_cache_entries)),
+            budget: RefCell::new(Budget::new(shared.hasher.clone(), shared.unknown_client_budget_per_minute)),
+            metrics: EdgeMetrics {
+                introspect: IntrospectMetrics::new(&label),
+                misdirected: sigid_io::metrics::counter("sigid_misdirected_total", "Requests for a host that is not allowed (421).", &[("shard", &label)]),
+            },
+            shared,
+        }
+    }
+
+    /// Takes one token of the client's address from this shard's budget for unknown credentials.
+    pub fn may_ask_backend(&self, address: IpAddr, now_s: i64) -> bool {
+        self.budget.borrow_mut().take(address, now_s)
+    }
+
+    /// The client's address: the peer's, or what a trusted proxy says.
+    pub fn client_address(&self, request: &Request<'_>) -> IpAddr {
+        sigid_io::http::client_address(request.peer, request.headers, &self.shared.trusted_proxies)
+    }
+}
+
+impl sigid_io::shard::Service for EdgeShard {
+    type Memo = Memo;
+    type Message = EdgeMessage;
+
+    fn call(&self, request: &Request<'_>, memo: &mut Memo) -> Outcome {
+        crate::dispatch::hot(self, request, memo)
+    }
+
+    fn message(&self, message: EdgeMessage) {
+        // The previous snapshot is still held by the publisher, so nothing is freed here.
+        *self.tables.borrow_mut() = message.tables;
+        let _ = message.acknowledge.send(());
+    }
+}

@@ -1,0 +1,283 @@
+//! What the hot path knows: tenants, clients, keys and marks, as immutable snapshots.
+//!
+//! A snapshot is a handful of persistent maps, so that a change costs the path to its entry and a
+//! clone costs a few counters; shards, the backend and the feed read the same memory. Only the feed
+//! changes tables, and hands the next snapshot out whole.
+//!
+//! Two versions tell a cache what moved: `entities` (tenants, clients, keys) and `marks`. An entry's
+//! `generation` is the entities version that brought it, so "is this still what I saw?" is one
+//! comparison. Limits: as many entries as the database has; about 250 bytes a mark, 600 a client.
+
+use rpds::HashTrieMapSync;
+use sigid_core::ids::{ClientId, Kid, TenantId};
+use sigid_core::jwk::{Alg, JwkSet, PublicKey};
+use sigid_core::marks::MarkKey;
+use sigid_core::secret::Digest32;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A tenant as the hot path needs it.
+#[derive(Clone, Debug)]
+pub struct TenantEntry {
+    pub tenant_id: TenantId,
+    pub is_active: bool,
+    pub generation: u64,
+}
+
+/// The one method a client authenticates with (`token_endpoint_auth_method`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt,
+    None,
+}
+
+impl AuthMethod {
+    pub const ALL: [Self; 4] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::None => "none",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == text)
+    }
+}
+
+/// One live secret: its digest and, while it is being rotated out, its end.
+#[derive(Clone, Debug)]
+pub struct SecretEntry {
+    pub digest: Digest32,
+    pub expires_s: Option<i64>,
+}
+
+/// A client as the hot path and the token endpoint need it.
+#[derive(Clone, Debug)]
+pub struct ClientEntry {
+    pub client_id: ClientId,
+    pub tenant_id: TenantId,
+    pub is_active: bool,
+    pub auth_method: AuthMethod,
+    pub secrets: Vec<SecretEntry>,
+    pub jwks: Option<JwkSet>,
+    pub grant_types: Vec<String>,
+    pub scope: Vec<String>,
+    /// What it may ask for (RFC 8707); the first is the default.
+    pub resources: Vec<String>,
+    /// What it is, as a resource server.
+    pub audiences: Vec<String>,
+    /// Origins of a public client's redirect URIs, for CORS.
+    pub redirect_origins: Vec<String>,
+    pub generation: u64,
+}
+
+/// Where a signing key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    Next,
+    Active,
+    Retired,
+    Revoked,
+}
+
+/// A verification key.
+#[derive(Clone, Debug)]
+pub struct KeyEntry {
+    pub kid: Kid,
+    pub alg: Alg,
+    pub public: PublicKey,
+    pub state: KeyState,
+    pub published_s: i64,
+    pub activated_s: Option<i64>,
+    pub retired_s: Option<i64>,
+    pub removed_s: Option<i64>,
+    pub generation: u64,
+}
+
+impl KeyEntry {
+    /// The latest `iat` this key may vouch for; `None`: no bound. A node that has not yet heard of the
+    /// rotation may sign with the old key a little longer.
+    pub fn issued_max_s(&self) -> Option<i64> {
+        self.retired_s.map(|retired_s| retired_s + ROTATION_GRACE_S)
+    }
+
+    pub fn is_published(&self, now_s: i64) -> bool {
+        self.state != KeyState::Revoked && self.removed_s.is_none_or(|removed_s| now_s < removed_s)
+    }
+}
+
+/// How long after its retirement another node may still sign with a key: the staleness bound and more.
+pub const ROTATION_GRACE_S: i64 = 30;
+
+/// "Dead if issued at or before `at_s`"; kept until `expires_s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub at_s: i64,
+    pub expires_s: i64,
+}
+
+/// One thing that became known. A missing entry is a deleted one.
+#[derive(Clone, Debug)]
+pub enum Change {
+    Tenant(TenantId, Option<TenantEntry>),
+    Client(ClientId, Option<Box<ClientEntry>>),
+    Key(Kid, Option<Box<KeyEntry>>),
+    Mark(MarkKey, Mark),
+}
+
+/// A snapshot.
+#[derive(Clone)]
+pub struct Tables {
+    pub entities_version: u64,
+    pub marks_version: u64,
+    pub issuer: Arc<str>,
+    /// The JWKS document, as served.
+    pub jwks: bytes::Bytes,
+    clients: HashTrieMapSync<ClientId, Arc<ClientEntry>>,
+    tenants: HashTrieMapSync<TenantId, Arc<TenantEntry>>,
+    keys: HashTrieMapSync<Kid, Arc<KeyEntry>>,
+    marks: HashTrieMapSync<MarkKey, Mark>,
+    /// Origins of public clients, with how many clients name each.
+    origins: HashTrieMapSync<String, usize>,
+    /// Marks by the second they may be forgotten.
+    marks_by_expiry: Arc<BTreeMap<i64, Vec<MarkKey>>>,
+}
+
+impl Tables {
+    pub fn new(issuer: &str) -> Self {
+        Self {
+            entities_version: 1,
+            marks_version: 1,
+            issuer: Arc::from(issuer),
+            jwks: crate::discovery::jwks([]),
+            clients: HashTrieMapSync::default(),
+            tenants: HashTrieMapSync::default(),
+            keys: HashTrieMapSync::default(),
+            marks: HashTrieMapSync::default(),
+            origins: HashTrieMapSync::default(),
+            marks_by_expiry: Arc::default(),
+        }
+    }
+
+    pub fn find_client(&self, client_id: &str) -> Option<&Arc<ClientEntry>> {
+        self.clients.get(client_id)
+    }
+
+    pub fn find_tenant(&self, tenant_id: TenantId) -> Option<&Arc<TenantEntry>> {
+        self.tenants.get(&tenant_id)
+    }
+
+    pub fn find_key(&self, kid: &str) -> Option<&Arc<KeyEntry>> {
+        self.keys.get(kid)
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<KeyEntry>> {
+        self.keys.values()
+    }
+
+    pub fn find_mark(&self, key: MarkKey) -> Option<i64> {
+        self.marks.get(&key).map(|mark| mark.at_s)
+    }
+
+    pub fn is_public_origin(&self, origin: &str) -> bool {
+        self.origins.contains_key(origin)
+    }
+
+    /// Entries, for the metrics: clients, tenants, keys, marks.
+    pub fn sizes(&self) -> [(&'static str, usize); 4] {
+        [("clients", self.clients.size()), ("tenants", self.tenants.size()), ("keys", self.keys.size()), ("marks", self.marks.size())]
+    }
+
+    /// Applies changes; applying one twice is the same as once. `true` when a cache must look again.
+    pub fn apply(&mut self, changes: impl IntoIterator<Item = Change>) -> bool {
+        let (entities, marks) = (self.entities_version + 1, self.marks_version + 1);
+        let mut keys_moved = false;
+        for change in changes {
+            match change {
+                Change::Tenant(id, entry) => {
+                    self.entities_version = entities;
+                    match entry {
+                        Some(entry) => self.tenants.insert_mut(id, Arc::new(TenantEntry { generation: entities, ..entry })),
+                        None => drop(self.tenants.remove_mut(&id)),
+                    }
+                }
+                Change::Client(id, entry) => {
+                    self.entities_version = entities;
+                    self.apply_client(id, entry, entities);
+                }
+                Change::Key(kid, entry) => {
+                    self.entities_version = entities;
+                    keys_moved = true;
+                    match entry {
+                        Some(entry) => self.keys.insert_mut(kid, Arc::new(KeyEntry { generation: entities, ..*entry })),
+                        None => drop(self.keys.remove_mut(&kid)),
+                    }
+                }
+                Change::Mark(key, mark) => {
+                    if self.apply_mark(key, mark) {
+                        self.marks_version = marks;
+                    }
+                }
+            }
+        }
+        if keys_moved {
+            self.jwks = crate::discovery::jwks(self.keys.values().map(|key| &**key));
+        }
+        self.entities_version == entities || self.marks_version == marks
+    }
+
+    fn apply_client(&mut self, id: ClientId, entry: Option<Box<ClientEntry>>, generation: u64) {
+        if let Some(old) = self.clients.get(&id).cloned() {
+            for origin in &old.redirect_origins {
+                match self.origins.get(origin).copied() {
+                    Some(count) if count > 1 => self.origins.insert_mut(origin.clone(), count - 1),
+                    _ => drop(self.origins.remove_mut(origin)),
+                }
+            }
+        }
+        let Some(entry) = entry else {
+            self.clients.remove_mut(&id);
+            return;
+        };
+        for origin in &entry.redirect_origins {
+            let count = self.origins.get(origin).copied().unwrap_or(0);
+            self.origins.insert_mut(origin.clone(), count + 1);
+        }
+        self.clients.insert_mut(id, Arc::new(ClientEntry { generation, ..*entry }));
+    }
+
+    /// Keeps the later of two marks of one key; `true` when it moved.
+    fn apply_mark(&mut self, key: MarkKey, mark: Mark) -> bool {
+        let known = self.marks.get(&key).copied();
+        if known.is_some_and(|known| known.at_s >= mark.at_s && known.expires_s >= mark.expires_s) {
+            return false;
+        }
+        let merged = Mark {
+            at_s: known.map_or(mark.at_s, |known| known.at_s.max(mark.at_s)),
+            expires_s: known.map_or(mark.expires_s, |known| known.expires_s.max(mark.expires_s)),
+        };
+        self.marks.insert_mut(key, merged);
+        Arc::make_mut(&mut self.marks_by_expiry).entry(merged.expires_s).or_default().push(key);
+        true
+    }
+
+    /// Forgets the marks that can concern nothing alive.
+    pub fn forget_expired_marks(&mut self, now_s: i64) {
+        if self.marks_by_expiry.first_key_value().is_none_or(|(expires_s, _)| *expires_s > now_s) {
+            return;
+        }
+        let by_expiry = Arc::make_mut(&mut self.marks_by_expiry);
+        let later = by_expiry.split_off(&(now_s + 1));
+        for key in std::mem::replace(by_expiry, later).into_values().flatten() {
+            if self.marks.get(&key).is_some_and(|mark| mark.expires_s <= now_s) {
+                self.marks.remove_mut(&key);
+            }
+        }
+    }
+}

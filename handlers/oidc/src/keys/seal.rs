@@ -1,0 +1,166 @@
+//! Sealing: private keys leave this process only encrypted under the root key.
+//!
+//! AES-256-GCM with a random 96-bit nonce; the associated data binds the blob to its purpose, algorithm and
+//! `kid`, so a blob moved to another row does not open. A root key seals a few dozen keys in its life, far
+//! from the 2^32 messages at which random nonces become a worry (NIST SP 800-38D 8.3).
+//!
+//! ```text
+//! version (1) | nonce (12) | ciphertext | tag (16)
+//! ```
+//!
+//! Alternatives rejected: the database's own encryption (the database would see the keys).
+
+use std::fmt;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use sigid_core::b64;
+use sigid_core::ids::Kid;
+use sigid_core::jwk::Alg;
+use sigid_core::secret::Secret;
+use sigid_io::rng;
+
+const VERSION: u8 = 1;
+const PURPOSE: &str = "sigid signing key";
+
+/// The key that opens the others.
+pub struct RootKey(Secret<[u8; 32]>);
+
+/// Why a blob was not sealed or opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealFault {
+    /// The file does not hold 32 bytes in base64.
+    BadRootKey,
+    /// Not a blob of this form, of another key or row, or altered.
+    NotOpened,
+    NotSealed,
+}
+
+impl fmt::Display for SealFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BadRootKey => "the root key's file does not hold 32 bytes in base64",
+            Self::NotOpened => "a stored signing key does not open with this root key",
+            Self::NotSealed => "the signing key could not be sealed",
+        })
+    }
+}
+
+impl std::error::Error for SealFault {}
+
+impl RootKey {
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Secret::new(bytes))
+    }
+
+    /// The text of the file `security.root_key_path`: base64 or base64url, padded or not.
+    pub fn parse(text: &str) -> Result<Self, SealFault> {
+        let digits = text.trim();
+        let digits = digits.strip_suffix('=').unwrap_or(digits);
+        let digits = Secret::new(digits.replace('+', "-").replace('/', "_"));
+        b64::decode_array(digits.expose().as_bytes()).map(Self::from_bytes).ok_or(SealFault::BadRootKey)
+    }
+
+    /// Seals the private half of the key `kid`.
+    pub fn seal(&self, alg: Alg, kid: &Kid, pkcs8: &Secret<Vec<u8>>) -> Result<Vec<u8>, SealFault> {
+        let nonce: [u8; NONCE_LEN] = rng::random();
+        let mut sealed = pkcs8.expose().clone();
+        let bound = Aad::from(associated(alg, kid));
+        self.cipher()
+            .and_then(|cipher| {
+                cipher.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound, &mut sealed)
+            })
+            .map_err(|_| SealFault::NotSealed)?;
+        let mut blob = Vec::with_capacity(1 + NONCE_LEN + sealed.len());
+        blob.push(VERSION);
+        blob.extend_from_slice(&nonce);
+        blob.extend_from_slice(&sealed);
+        Ok(blob)
+    }
+
+    /// Opens what [`RootKey::seal`] made for the same algorithm and key.
+    pub fn open(&self, alg: Alg, kid: &Kid, blob: &[u8]) -> Result<Secret<Vec<u8>>, SealFault> {
+        let Some((&VERSION, rest)) = blob.split_first() else {
+            return Err(SealFault::NotOpened);
+        };
+        let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>().ok_or(SealFault::NotOpened)?;
+        let mut opened = Secret::new(Vec::new());
+        let mut in_place = sealed.to_vec();
+        let bound = Aad::from(associated(alg, kid));
+        let plain = self
+            .cipher()
+            .and_then(|cipher| {
+                let nonce = Nonce::assume_unique_for_key(*nonce);
+                cipher.open_in_place(nonce, bound, &mut in_place).map(|plain| plain.len())
+            })
+            .map_err(|_| SealFault::NotOpened);
+        if let Ok(length) = plain {
+            // The tag's bytes go; what remains never moves again.
+            in_place.truncate(length);
+            opened = Secret::new(in_place);
+        }
+        plain.map(|_| opened)
+    }
+
+    fn cipher(&self) -> Result<LessSafeKey, ring::error::Unspecified> {
+        UnboundKey::new(&AES_256_GCM, self.0.expose()).map(LessSafeKey::new)
+    }
+}
+
+fn associated(alg: Alg, kid: &Kid) -> Vec<u8> {
+    [PURPOSE, alg.as_str(), kid.as_str()].join("\0").into_bytes()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn kid(text: &str) -> Kid {
+        Kid::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_blob_opens_in_its_own_row_only() {
+        let root = RootKey::from_bytes([7; 32]);
+        let other = RootKey::from_bytes([8; 32]);
+        let blob = root.seal(Alg::Es256, &kid("a"), &Secret::new(b"private".to_vec())).unwrap();
+        let opened = root.open(Alg::Es256, &kid("a"), &blob).unwrap();
+        assert_eq!(opened.expose(), b"private");
+        assert!(!blob.windows(7).any(|bytes| bytes == b"private"), "nothing shows");
+        assert!(root.open(Alg::Es256, &kid("b"), &blob).is_err(), "another kid");
+        assert!(root.open(Alg::EdDsa, &kid("a"), &blob).is_err(), "another algorithm");
+        assert!(other.open(Alg::Es256, &kid("a"), &blob).is_err(), "another root key");
+    }
+
+    #[test]
+    fn an_altered_blob_does_not_open() {
+        let root = RootKey::from_bytes([7; 32]);
+        let blob = root.seal(Alg::EdDsa, &kid("a"), &Secret::new(vec![1; 83])).unwrap();
+        for at in 0..blob.len() {
+            let mut altered = blob.clone();
+            if let Some(byte) = altered.get_mut(at) {
+                *byte ^= 1;
+            }
+            assert!(root.open(Alg::EdDsa, &kid("a"), &altered).is_err(), "byte {at}");
+            assert!(root.open(Alg::EdDsa, &kid("a"), blob.get(..at).unwrap()).is_err(), "cut at {at}");
+        }
+        let again = root.seal(Alg::EdDsa, &kid("a"), &Secret::new(vec![1; 83])).unwrap();
+        assert_ne!(blob, again, "a fresh nonce each time");
+    }
+
+    #[test]
+    fn the_root_key_is_32_bytes_in_base64() {
+        let rows = [
+            ("++++++++++++++++++++++++++++++++++++++++++8=", true, "base64"),
+            ("//////////////////////////////////////////8=\n", true, "with a newline"),
+            ("__________________________________________8", true, "base64url"),
+            ("AAAA", false, "short"),
+            ("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", false, "long"),
+            ("", false, "empty"),
+            ("not base64 at all, but 43 characters long!!!", false, "no base64"),
+        ];
+        for (text, good, why) in rows {
+            assert_eq!(RootKey::parse(text).is_ok(), good, "{why}");
+        }
+    }
+}

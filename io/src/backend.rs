@@ -1,0 +1,114 @@
+//! The cold side: one tokio runtime, a bounded queue from the shards, a deadline on every answer.
+//!
+//! A shard never waits here: it tries to enqueue and keeps serving; a full queue is answered 503 by
+//! the shard itself. A request whose peer went away before its turn is not begun. Panics are caught
+//! per request and counted.
+
+use crate::http::{ColdRequest, Reply};
+use crate::metrics::{self, Counter};
+use http::{HeaderValue, StatusCode, header};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// A cold request is answered within this, or 503.
+pub const COLD_DEADLINE: Duration = Duration::from_secs(20);
+/// Cold requests worked on at once; the rest wait in the queue.
+pub const COLD_CONCURRENCY_MAX: usize = 256;
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Answers a cold request; made once at boot.
+pub type ColdHandler = Arc<dyn Fn(ColdRequest) -> BoxFuture<'static, Reply> + Send + Sync>;
+
+struct Job {
+    request: ColdRequest,
+    reply: oneshot::Sender<Reply>,
+}
+
+/// The shards' end of the queue.
+#[derive(Clone)]
+pub struct ColdQueue {
+    sender: mpsc::Sender<Job>,
+    refused: Counter,
+}
+
+impl ColdQueue {
+    /// Enqueues, or `None` when the queue is full or closed.
+    pub fn offer(&self, request: ColdRequest) -> Option<oneshot::Receiver<Reply>> {
+        let (reply, receiver) = oneshot::channel();
+        if self.sender.try_send(Job { request, reply }).is_err() {
+            self.refused.inc();
+            return None;
+        }
+        Some(receiver)
+    }
+}
+
+/// The backend's end of the queue, until [`Intake::run`] serves it.
+pub struct Intake {
+    receiver: mpsc::Receiver<Job>,
+}
+
+/// A queue of at most `queue_max` cold requests.
+pub fn queue(queue_max: usize) -> (ColdQueue, Intake) {
+    let (sender, receiver) = mpsc::channel(queue_max.max(1));
+    let refused = metrics::counter("sigid_cold_refused_total", "Requests refused because the cold queue was full.", &[]);
+    (ColdQueue { sender, refused }, Intake { receiver })
+}
+
+impl Intake {
+    /// Serves until every [`ColdQueue`] is gone, then waits for what is being answered.
+    pub async fn run(mut self, handler: ColdHandler) {
+        let permits = Arc::new(Semaphore::new(COLD_CONCURRENCY_MAX));
+        let busy = metrics::gauge("sigid_cold_busy", "Cold requests being answered now.", &[]);
+        let panics = metrics::counter("sigid_panics_total", "Panics caught.", &[("where", "cold")]);
+        while let Some(job) = self.receiver.recv().await {
+            let Ok(permit) = permits.clone().acquire_owned().await else { return };
+            if job.reply.is_closed() {
+                continue;
+            }
+            let (handler, busy, panics) = (handler.clone(), busy.clone(), panics.clone());
+            tokio::spawn(async move {
+                busy.add(1);
+                let reply = answer(handler, job.request, &panics).await;
+                busy.add(-1);
+                drop(permit);
+                // The peer may have gone; then nobody wants the reply.
+                let _ = job.reply.send(reply);
+            });
+        }
+        let _ = permits.acquire_many(COLD_CONCURRENCY_MAX as u32).await;
+    }
+}
+
+async fn answer(handler: ColdHandler, request: ColdRequest, panics: &Counter) -> Reply {
+    // A task of its own, so that a panic ends the task and not the intake.
+    let mut task = tokio::spawn(handler(request));
+    match tokio::time::timeout(COLD_DEADLINE, &mut task).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_panicked)) => {
+            panics.inc();
+            Reply::empty(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        Err(_late) => {
+            task.abort();
+            unavailable()
+        }
+    }
+}
+
+/// 503 with `Retry-After`: what a full queue, a late answer and a lost database look like.
+pub fn unavailable() -> Reply {
+    Reply::no_store_json(StatusCode::SERVICE_UNAVAILABLE, &br#"{"error":"temporarily_unavailable"}"#[..])
+        .with(header::RETRY_AFTER, HeaderValue::from_static("1"))
+}
+
+/// The backend's runtime: `threads` workers.
+///
+/// # Errors
+/// The system refused threads or descriptors.
+pub fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads.max(1)).thread_name("backend").enable_all().build()
+}

@@ -1,0 +1,135 @@
+//! Requests and replies as the shards and the backend exchange them.
+//!
+//! A hot handler sees a borrowed [`Request`] and answers with an [`Outcome`] at once; what it cannot
+//! answer becomes an owned [`ColdRequest`] on the backend. A [`Reply`] is the same in both worlds.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use std::net::IpAddr;
+
+/// The largest request body that any route may accept; a route's own limit is lower.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// One request on a shard, borrowed from the connection's buffers.
+pub struct Request<'a> {
+    pub method: &'a Method,
+    /// As sent, not decoded; begins with `/`.
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+    /// `:authority`, or `Host` when the peer sent none; empty when it sent neither.
+    pub authority: &'a str,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+    /// The peer of the connection (after PROXY protocol, where that is on).
+    pub peer: IpAddr,
+}
+
+/// What a hot handler decides.
+pub enum Outcome {
+    Reply(Reply),
+    /// The cold twin of this route answers; the number is the service's own index of the route.
+    Cold(u16),
+}
+
+/// A request handed to the backend; owns everything it needs.
+pub struct ColdRequest {
+    pub route: u16,
+    pub method: Method,
+    pub path: String,
+    pub query: Option<String>,
+    pub authority: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub peer: IpAddr,
+}
+
+/// An answer: status, headers, body. `content-length` is not needed in HTTP/2 and not sent.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Reply {
+    pub fn empty(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// A body that nobody may store: tokens, and everything said about them.
+    pub fn no_store_json(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::with_capacity(2);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Self { status, headers, body: body.into() }
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+}
+
+/// The address a request came from: the peer, or, when the peer is a trusted proxy, the rightmost
+/// `X-Forwarded-For` entry that is not one (read right to left, so that a client cannot invent it).
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[crate::settings::Network]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut nearest = peer.to_canonical();
+    if !is_trusted(nearest) {
+        return nearest;
+    }
+    for value in headers.get_all("x-forwarded-for").iter().rev() {
+        let Ok(value) = value.to_str() else { return nearest };
+        for entry in value.rsplit(',') {
+            let Some(address) = parse_forwarded(entry.trim()) else { return nearest };
+            nearest = address;
+            if !is_trusted(nearest) {
+                return nearest;
+            }
+        }
+    }
+    nearest
+}
+
+fn parse_forwarded(entry: &str) -> Option<IpAddr> {
+    let bare = entry.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>()
+        .ok()
+        .or_else(|| entry.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()))
+        .map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Network;
+
+    #[test]
+    fn forwarded_addresses_are_read_right_to_left() {
+        let trusted = [Network::parse("10.0.0.0/8").unwrap()];
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        let stranger: IpAddr = "192.0.2.9".parse().unwrap();
+        for (reason, peer, header, expected) in [
+            ("no header: the proxy itself", proxy, None, "10.0.0.1"),
+            ("an untrusted peer's header is ignored", stranger, Some("198.51.100.1"), "192.0.2.9"),
+            ("the entry the proxy appended counts", proxy, Some("6.6.6.6, 198.51.100.1"), "198.51.100.1"),
+            ("a chain of trusted proxies is walked", proxy, Some("198.51.100.1, 10.1.1.1"), "198.51.100.1"),
+            ("nonsense stops the walk", proxy, Some("198.51.100.1, what"), "10.0.0.1"),
+            ("a port is allowed", proxy, Some("[2001:db8::1]:443"), "2001:db8::1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(header) = header {
+                headers.insert("x-forwarded-for", header.parse().unwrap());
+            }
+            assert_eq!(client_address(peer, &headers, &trusted), expected.parse::<IpAddr>().unwrap(), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,612 @@
+//! The shards: pinned threads, each with its own loop, listener, connections and service.
+//!
+//! SO_REUSEPORT spreads connections over the shards; nothing is shared between them but counters,
+//! the TLS ticket key and what the service itself shares. Where io_uring is not permitted (the
+//! default seccomp profile of containers) monoio's epoll driver serves instead, found out once.
+//!
+//! Limits: connections per shard and per address, one deadline from accept to the end of the TLS
+//! handshake (PROXY protocol included). At drain the accept queue is emptied before the port is
+//! closed, so that a process taking over loses no connection.
+//!
+//! A peer without ALPN completes its handshake and, if it then speaks HTTP/1.x, gets one fixed 505
+//! that names the cure; nothing else is ever served that way. Both cases are counted, and logged
+//! once per address ([`ADDRESSES_LOGGED_MAX`] addresses).
+
+use crate::backend::ColdQueue;
+use crate::h2::{self, Watch};
+use crate::http::{Outcome, Request};
+use crate::metrics::{self, Counter, Gauge, Histogram};
+use crate::proxy_protocol;
+use crate::settings::{ConnectionLimits, Network, ServerSettings};
+use crate::tls_io::{Capped, TlsIo};
+use monoio::net::{TcpListener, TcpStream};
+use rustls::ServerConfig;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
+
+const RING_ENTRIES: u32 = 1024;
+const LISTEN_BACKLOG: i32 = 8192;
+/// How long accept rests after the system refused a descriptor.
+const ACCEPT_REST: Duration = Duration::from_millis(5);
+/// A peer without ALPN gets this long, and this many bytes, to say what it speaks.
+const PLAIN_REQUEST_DEADLINE: Duration = Duration::from_secs(5);
+const PLAIN_REQUEST_BYTES_MAX: usize = 8 * 1024;
+/// Addresses remembered so that each is logged once; beyond, only the counter moves.
+pub const ADDRESSES_LOGGED_MAX: usize = 1024;
+
+const NOT_HTTP1: &str = "HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 178\r\nconnection: close\r\n\r\nThis server speaks HTTP/2 over TLS only, and your client offered no ALPN.\nLet it offer \"h2\" (curl: --http2), or put a proxy in front: see docs/CLIENTS.md in the SigID documentation.\n\n";
+
+/// What the shards run. One value per shard, made on its thread; it never waits.
+pub trait Service: 'static {
+    /// What the service remembers for one connection.
+    type Memo: Default + 'static;
+    /// What the rest of the program tells a shard's service.
+    type Message: Send + 'static;
+    fn call(&self, request: &Request<'_>, memo: &mut Self::Memo) -> Outcome;
+    fn message(&self, message: Self::Message);
+}
+
+/// What the program tells a shard.
+pub enum Control<M> {
+    /// A new certificate, for connections from now on.
+    Tls(Arc<ServerConfig>),
+    /// Stop accepting, send GOAWAY, end when every connection has, or at the deadline.
+    Drain,
+    Service(M),
+}
+
+pub(crate) struct Shard<S: Service> {
+    pub service: S,
+    pub limits: ConnectionLimits,
+    pub drain: Duration,
+    /// Seconds since the shard began; moved by the sweeper.
+    pub second: Cell<u32>,
+    pub is_draining: Cell<bool>,
+    pub cold: ColdQueue,
+    pub metrics: ShardMetrics,
+    proxies: Vec<Network>,
+    proxy_protocol: bool,
+    tls: RefCell<monoio_rustls::TlsAcceptor>,
+    connections: RefCell<HashMap<u64, Rc<Watch>>>,
+    addresses: RefCell<HashMap<IpAddr, usize>>,
+    logged: RefCell<HashSet<IpAddr>>,
+}
+
+pub(crate) struct ShardMetrics {
+    pub hot: Counter,
+    pub cold: Counter,
+    pub hot_seconds: Histogram,
+    pub panics: Counter,
+    pub calmed: Counter,
+    pub slow: Counter,
+    accepted: Counter,
+    open: Gauge,
+    refused: Counter,
+    handshake_failed: Counter,
+    no_alpn: Counter,
+    http1: Counter,
+    proxy_failed: Counter,
+    accept_failed: Counter,
+}
+
+impl ShardMetrics {
+    fn new(shard: usize) -> Self {
+        let shard = shard.to_string();
+        let shard = ("shard", shard.as_str());
+        let closed = |reason| {
+            metrics::counter("sigid_connections_closed_total", "Connections or streams ended by a limit, by reason.", &[shard, ("reason", reason)])
+        };
+        let failed = |reason| metrics::counter("sigid_handshakes_failed_total", "Connections that never became HTTP/2, by reason.", &[shard, ("reason", reason)]);
+        Self {
+            hot: metrics::counter("sigid_requests_total", "Requests, by speed.", &[shard, ("speed", "hot")]),
+            cold: metrics::counter("sigid_requests_total", "Requests, by speed.", &[shard, ("speed", "cold")]),
+            hot_seconds: metrics::histogram("sigid_hot_seconds", "Time of a hot answer on its shard, without TLS and framing.", &[shard]),
+            panics: metrics::counter("sigid_panics_total", "Panics caught.", &[shard, ("where", "hot")]),
+            calmed: closed("budget"),
+            slow: closed("slow"),
+            accepted: metrics::counter("sigid_connections_accepted_total", "Connections accepted.", &[shard]),
+            open: metrics::gauge("sigid_connections_open", "Connections open now.", &[shard]),
+            refused: closed("too_many"),
+            handshake_failed: failed("tls"),
+            no_alpn: failed("no_alpn"),
+            http1: failed("http1"),
+            proxy_failed: failed("proxy_protocol"),
+            accept_failed: metrics::counter("sigid_accept_errors_total", "Accepts the system refused (descriptors, memory).", &[shard]),
+        }
+    }
+}
+
+/// The running shards.
+pub struct Shards<M> {
+    senders: Vec<mpsc::UnboundedSender<Control<M>>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+    /// Where the shards listen.
+    pub address: SocketAddr,
+    /// Whether the loops run on io_uring (else epoll).
+    pub is_uring: bool,
+}
+
+/// A handle to tell every shard something.
+pub struct ShardSenders<M>(Vec<mpsc::UnboundedSender<Control<M>>>);
+
+impl<M> Clone for ShardSenders<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M> ShardSenders<M> {
+    /// Sends `make(shard)` to each shard; one that has ended is passed over.
+    pub fn send(&self, mut make: impl FnMut(usize) -> Control<M>) {
+        for (index, sender) in self.0.iter().enumerate() {
+            let _ = sender.send(make(index));
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl<M: Send + 'static> Shards<M> {
+    pub fn senders(&self) -> ShardSenders<M> {
+        ShardSenders(self.senders.clone())
+    }
+
+    /// Drains every shard and waits for the threads.
+    pub fn drain(self) {
+        for sender in &self.senders {
+            let _ = sender.send(Control::Drain);
+        }
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The number of shards for `wanted` (0 = by cores): one per core up to three, one less from four on.
+pub fn shard_count(wanted: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    match (wanted, cores) {
+        (0, 0..=3) => cores.max(1),
+        (0, _) => cores - 1,
+        (wanted, _) => wanted,
+    }
+}
+
+/// Binds every shard's listener; do it early, so that a busy port is known before anything else is done.
+///
+/// # Errors
+/// The address is taken (noticed for certain only with `share_port` off) or not ours.
+pub fn bind(settings: &ServerSettings) -> io::Result<Vec<std::net::TcpListener>> {
+    let address = SocketAddr::from((settings.host, settings.port));
+    if !settings.share_port {
+        // SO_REUSEPORT would let a second process of this user share the port unnoticed.
+        bind_one(address, false)?;
+    }
+    let first = bind_one(address, true)?;
+    let address = first.local_addr()?;
+    let mut listeners = vec![first];
+    for _ in 1..shard_count(settings.shards) {
+        listeners.push(bind_one(address, true)?);
+    }
+    Ok(listeners)
+}
+
+fn bind_one(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    if share {
+        socket.listen(LISTEN_BACKLOG)?;
+    }
+    // Accept happens after readiness, by a call that must not block.
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Starts one shard per listener. `make` builds a shard's service on the shard's thread.
+///
+/// # Errors
+/// The system refused a thread or a ring.
+pub fn start<S: Service>(
+    settings: &ServerSettings,
+    listeners: Vec<std::net::TcpListener>,
+    tls: Arc<ServerConfig>,
+    cold: ColdQueue,
+    make: impl Fn(usize) -> S + Send + Clone + 'static,
+) -> io::Result<Shards<S::Message>> {
+    let address = listeners.first().map_or_else(|| Err(io::Error::from(io::ErrorKind::InvalidInput)), std::net::TcpListener::local_addr)?;
+    let cores = allowed_cores();
+    let (mut senders, mut threads) = (Vec::new(), Vec::new());
+    for (index, listener) in listeners.into_iter().enumerate() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let (settings, tls, cold, make) = (settings.clone(), tls.clone(), cold.clone(), make.clone());
+        let core = cores.get(index % cores.len().max(1)).copied();
+        let thread = std::thread::Builder::new().name(format!("shard{index}")).spawn(move || {
+            if let Some(core) = core {
+                pin(core);
+            }
+            let shard = Shard::new(index, &settings, tls, cold, make(index));
+            if let Err(error) = run(shard, listener, receiver) {
+                tracing::error!(shard = index, %error, "shard could not start");
+            }
+        })?;
+        senders.push(sender);
+        threads.push(thread);
+    }
+    Ok(Shards { senders, threads, address, is_uring: monoio::utils::detect_uring() })
+}
+
+impl<S: Service> Shard<S> {
+    fn new(index: usize, settings: &ServerSettings, tls: Arc<ServerConfig>, cold: ColdQueue, service: S) -> Self {
+        Self {
+            service,
+            limits: settings.limits.clone(),
+            drain: settings.drain,
+            second: Cell::new(0),
+            is_draining: Cell::new(false),
+            cold,
+            metrics: ShardMetrics::new(index),
+            proxies: settings.trusted_proxies.clone(),
+            proxy_protocol: settings.proxy_protocol,
+            tls: RefCell::new(monoio_rustls::TlsAcceptor::from(tls)),
+            connections: RefCell::default(),
+            addresses: RefCell::default(),
+            logged: RefCell::default(),
+        }
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(address))
+    }
+
+    /// `true` the first time an address is seen here, as long as there is room to remember it.
+    fn is_first_from(&self, address: IpAddr) -> bool {
+        let mut logged = self.logged.borrow_mut();
+        logged.len() < ADDRESSES_LOGGED_MAX && logged.insert(address)
+    }
+}
+
+fn run<S: Service>(shard: Shard<S>, listener: std::net::TcpListener, receiver: mpsc::UnboundedReceiver<Control<S::Message>>) -> io::Result<()> {
+    let mut ring = io_uring::IoUring::builder();
+    ring.setup_coop_taskrun();
+    let mut runtime =
+        monoio::RuntimeBuilder::<monoio::FusionDriver>::new().with_entries(RING_ENTRIES).uring_builder(ring).enable_timer().build()?;
+    runtime.block_on(async move {
+        let listener = TcpListener::from_std(listener)?;
+        let shard = Rc::new(shard);
+        monoio::spawn(sweep(shard.clone()));
+        serve(shard, listener, receiver).await;
+        Ok(())
+    })
+}
+
+/// The sixth part of the hot path's way in: accept on this core until told to drain, then drain.
+async fn serve<S: Service>(shard: Rc<Shard<S>>, listener: TcpListener, mut receiver: mpsc::UnboundedReceiver<Control<S::Message>>) {
+    let mut next_id = 0;
+    loop {
+        monoio::select! {
+            readiness = listener.readable(false) => {
+                let failed = readiness.is_err() || !accept_all(&shard, &listener, &mut next_id);
+                if failed {
+                    shard.metrics.accept_failed.inc();
+                    monoio::time::sleep(ACCEPT_REST).await;
+                }
+            }
+            control = receiver.recv() => match control {
+                Some(Control::Tls(config)) => *shard.tls.borrow_mut() = monoio_rustls::TlsAcceptor::from(config),
+                Some(Control::Service(message)) => shard.service.message(message),
+                Some(Control::Drain) | None => break,
+            }
+        }
+    }
+    accept_all(&shard, &listener, &mut next_id);
+    drop(listener);
+    drain(&shard, receiver).await;
+}
+
+/// Ends every connection in order; messages to the service are still heard meanwhile.
+async fn drain<S: Service>(shard: &Rc<Shard<S>>, mut receiver: mpsc::UnboundedReceiver<Control<S::Message>>) {
+    shard.is_draining.set(true);
+    let deadline = monoio::time::Instant::now() + shard.drain + Duration::from_secs(2);
+    while !shard.connections.borrow().is_empty() && monoio::time::Instant::now() < deadline {
+        for watch in shard.connections.borrow().values() {
+            watch.due_s.set(0);
+            watch.wake();
+        }
+        let _ = monoio::time::timeout(Duration::from_millis(50), async {
+            while let Some(control) = receiver.recv().await {
+                if let Control::Service(message) = control {
+                    shard.service.message(message);
+                }
+            }
+            std::future::pending::<()>().await;
+        })
+        .await;
+    }
+}
+
+/// Moves the shard's second and wakes the connections that are due.
+async fn sweep<S: Service>(shard: Rc<Shard<S>>) {
+    loop {
+        monoio::time::sleep(Duration::from_secs(1)).await;
+        let second = shard.second.get().saturating_add(1);
+        shard.second.set(second);
+        for watch in shard.connections.borrow().values() {
+            if watch.due_s.get() <= second {
+                watch.wake();
+            }
+        }
+    }
+}
+
+/// Accepts until the queue is empty; `false` when the system refused one.
+fn accept_all<S: Service>(shard: &Rc<Shard<S>>, listener: &TcpListener, next_id: &mut u64) -> bool {
+    loop {
+        match accept_one(listener.as_raw_fd()) {
+            Ok((socket, peer)) => {
+                *next_id += 1;
+                admit(shard, socket, peer, *next_id);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// One `accept4`. io_uring wants blocking descriptors (an operation would answer EAGAIN otherwise),
+/// epoll wants non-blocking ones.
+#[allow(unsafe_code, reason = "accept4, because monoio's accept loses a connection when it is cancelled")]
+fn accept_one(listener: RawFd) -> io::Result<(std::net::TcpStream, IpAddr)> {
+    let flags = if monoio::utils::detect_uring() { libc::SOCK_CLOEXEC } else { libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK };
+    // SAFETY: null address pointers are allowed; the descriptor is checked before it is used.
+    let fd = unsafe { libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), flags) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `fd` was just returned by accept4, is open, and nobody else owns it.
+    let socket = unsafe { std::net::TcpStream::from_raw_fd(fd) };
+    let peer = socket.peer_addr()?.ip().to_canonical();
+    Ok((socket, peer))
+}
+
+/// Counts the connection against its limits and gives it a task.
+fn admit<S: Service>(shard: &Rc<Shard<S>>, socket: std::net::TcpStream, peer: IpAddr, id: u64) {
+    shard.metrics.accepted.inc();
+    let Ok(slot) = Slot::take(shard, peer, id) else {
+        shard.metrics.refused.inc();
+        return;
+    };
+    let _ = socket.set_nodelay(true);
+    let Ok(socket) = TcpStream::from_std(socket) else { return };
+    let shard = shard.clone();
+    monoio::spawn(async move {
+        // Boxed: the handshake's state must not stay inside the task of a connection that lives for hours.
+        let opening = Box::pin(monoio::time::timeout(shard.limits.handshake, open(&shard, socket, peer)));
+        let Ok(opened) = opening.await else {
+            shard.metrics.handshake_failed.inc();
+            return;
+        };
+        match opened {
+            Some(Opened::H2(io, peer)) => {
+                monoio::spawn(async move { h2::drive(io, shard, slot.watch.clone(), peer).await });
+            }
+            Some(Opened::Plain(io, peer)) => {
+                let _ = monoio::time::timeout(PLAIN_REQUEST_DEADLINE, refuse_plain(&shard, &io, peer)).await;
+            }
+            None => {}
+        }
+    });
+}
+
+enum Opened {
+    H2(TlsIo, IpAddr),
+    Plain(TlsIo, IpAddr),
+}
+
+/// PROXY protocol where it is due, then TLS. `None`: failed and counted.
+async fn open<S: Service>(shard: &Shard<S>, socket: TcpStream, mut peer: IpAddr) -> Option<Opened> {
+    if shard.proxy_protocol && shard.is_proxy(peer) {
+        match proxied_source(&socket).await {
+            Some(source) => peer = source.unwrap_or(peer),
+            None => {
+                shard.metrics.proxy_failed.inc();
+                return None;
+            }
+        }
+    }
+    let acceptor = shard.tls.borrow().clone();
+    let Ok(stream) = acceptor.accept(Capped(socket)).await else {
+        shard.metrics.handshake_failed.inc();
+        return None;
+    };
+    let protocol = stream.alpn_protocol();
+    let (socket, session) = stream.into_parts();
+    let io = TlsIo::new(socket.0, session);
+    match protocol.as_deref() {
+        Some(b"h2") => Some(Opened::H2(io, peer)),
+        _ => Some(Opened::Plain(io, peer)),
+    }
+}
+
+async fn proxied_source(socket: &TcpStream) -> Option<Option<IpAddr>> {
+    let mut head = [0; proxy_protocol::HEAD_BYTES];
+    read_exact(socket, &mut head).await.ok()?;
+    let head = proxy_protocol::parse_head(&head)?;
+    let mut rest = vec![0; head.rest_bytes];
+    read_exact(socket, &mut rest).await.ok()?;
+    proxy_protocol::parse_source(&head, &rest)
+}
+
+#[allow(unsafe_code, reason = "recv of an exact length, so that no byte of the handshake is taken")]
+async fn read_exact(socket: &TcpStream, mut bytes: &mut [u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        socket.readable(false).await?;
+        // SAFETY: the pointer and length are those of an exclusive slice that outlives the call.
+        let n = unsafe { libc::recv(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT) };
+        match usize::try_from(n) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => bytes = bytes.get_mut(n..).unwrap_or_default(),
+            Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return Err(io::Error::last_os_error()),
+        }
+    }
+    Ok(())
+}
+
+/// The one answer to a client without ALPN.
+async fn refuse_plain<S: Service>(shard: &Shard<S>, io: &TlsIo, peer: IpAddr) {
+    shard.metrics.no_alpn.inc();
+    if shard.is_first_from(peer) {
+        tracing::info!(%peer, "client offers no ALPN; it must offer h2 (see docs/CLIENTS.md); logged once per address");
+    }
+    let Some(head) = read_plain(io).await else { return };
+    if !is_http1(&head) {
+        return;
+    }
+    shard.metrics.http1.inc();
+    let mut io = io.clone();
+    let _ = poll_fn(|cx| Pin::new(&mut io).poll_write(cx, NOT_HTTP1.as_bytes())).await;
+    io.close_notify();
+    let _ = poll_fn(|cx| io.push(cx)).await;
+}
+
+/// Reads up to the end of a request head, or as far as the limit.
+async fn read_plain(io: &TlsIo) -> Option<Vec<u8>> {
+    let mut io = io.clone();
+    let mut head = Vec::new();
+    let mut chunk = vec![0; 2048];
+    while head.len() < PLAIN_REQUEST_BYTES_MAX {
+        let n = poll_fn(|cx| {
+            io.turn();
+            let mut buffer = ReadBuf::new(&mut chunk);
+            let polled = Pin::new(&mut io).poll_read(cx, &mut buffer);
+            let n = buffer.filled().len();
+            match io.push(cx) {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                _ => polled.map_ok(|()| n),
+            }
+        })
+        .await
+        .ok()?;
+        if n == 0 {
+            return None;
+        }
+        head.extend_from_slice(chunk.get(..n)?);
+        if head.windows(4).any(|window| window == b"\r\n\r\n") || head.starts_with(b"PRI ") {
+            break;
+        }
+    }
+    Some(head)
+}
+
+fn is_http1(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    line.windows(9).any(|window| window.starts_with(b" HTTP/1.") || window.starts_with(b" HTTP/0."))
+}
+
+/// A connection's place in the shard's books; leaves them when dropped.
+struct Slot<S: Service> {
+    shard: Rc<Shard<S>>,
+    watch: Rc<Watch>,
+    peer: IpAddr,
+    id: u64,
+}
+
+impl<S: Service> Slot<S> {
+    fn take(shard: &Rc<Shard<S>>, peer: IpAddr, id: u64) -> Result<Self, ()> {
+        let mut connections = shard.connections.borrow_mut();
+        let mut addresses = shard.addresses.borrow_mut();
+        let from_here = addresses.get(&peer).copied().unwrap_or(0);
+        let is_crowded = from_here >= shard.limits.connections_per_address_max && !shard.is_proxy(peer);
+        if connections.len() >= shard.limits.connections_max || is_crowded {
+            return Err(());
+        }
+        addresses.insert(peer, from_here + 1);
+        let watch = Watch::new();
+        connections.insert(id, watch.clone());
+        shard.metrics.open.add(1);
+        Ok(Self { shard: shard.clone(), watch, peer, id })
+    }
+}
+
+impl<S: Service> Drop for Slot<S> {
+    fn drop(&mut self) {
+        self.shard.metrics.open.add(-1);
+        self.shard.connections.borrow_mut().remove(&self.id);
+        let mut addresses = self.shard.addresses.borrow_mut();
+        if let Some(count) = addresses.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// The cores this process may run on.
+#[allow(unsafe_code, reason = "sched_getaffinity")]
+fn allowed_cores() -> Vec<usize> {
+    // SAFETY: cpu_set_t is plain data for which all-zero bytes are valid; the kernel writes at most its size.
+    let set = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) != 0 {
+            return Vec::new();
+        }
+        set
+    };
+    // SAFETY: CPU_ISSET reads one bit of the set for indexes below CPU_SETSIZE.
+    (0..libc::CPU_SETSIZE as usize).filter(|core| unsafe { libc::CPU_ISSET(*core, &set) }).collect()
+}
+
+/// Pins this thread; a refusal only costs locality.
+#[allow(unsafe_code, reason = "sched_setaffinity")]
+fn pin(core: usize) {
+    // SAFETY: cpu_set_t is plain data for which all-zero bytes are valid; the call only reads it.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fixed_answer_has_the_length_it_says() {
+        let (head, body) = NOT_HTTP1.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
+    }
+
+    #[test]
+    fn only_http1_requests_get_the_fixed_answer() {
+        for (reason, head, expected) in [
+            ("a plain request", &b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"[..], true),
+            ("the oldest version", b"GET / HTTP/1.0\r\n\r\n", true),
+            ("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false),
+            ("noise", b"\x16\x03\x01", false),
+            ("the version only in a header", b"GET /\r\nx: HTTP/1.1\r\n\r\n", false),
+        ] {
+            assert_eq!(is_http1(head), expected, "{reason}");
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! tokio's `AsyncRead + AsyncWrite` over a monoio socket and a rustls session, for the h2 crate.
+//!
+//! No buffer is held while a connection is idle: readiness comes from the driver (`PollAdd` on
+//! io_uring, epoll otherwise), bytes move by non-blocking `recv` and `sendmsg` through buffers that
+//! belong to the shard. Writes gather and leave as one TLS flight per turn, when the driver of the
+//! connection calls [`TlsIo::push`]; `poll_flush` does nothing, so whoever polls h2 pushes afterwards.
+//!
+//! Limits: [`OUT_BYTES_MAX`] waiting for a peer that does not read stops `poll_write`.
+
+use monoio::net::TcpStream;
+use reusable_box_future::ReusableLocalBoxFuture;
+use rustls::ServerConnection;
+use std::cell::{Cell, RefCell};
+use std::io::{self, BufRead, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+const RECV_BYTES: usize = 64 * 1024;
+/// Plaintext waiting for a peer that does not read, per connection.
+pub const OUT_BYTES_MAX: usize = 256 * 1024;
+const POOLED_BUFFERS_MAX: usize = 64;
+const POOLED_BUFFER_BYTES_MAX: usize = 128 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; RECV_BYTES]);
+    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+fn take_buffer() -> Vec<u8> {
+    POOL.with(|pool| pool.borrow_mut().pop()).unwrap_or_else(|| Vec::with_capacity(32 * 1024))
+}
+
+fn give_buffer(mut buffer: Vec<u8>) {
+    if buffer.capacity() == 0 || buffer.capacity() > POOLED_BUFFER_BYTES_MAX {
+        return;
+    }
+    buffer.clear();
+    POOL.with(|pool| {
+        let mut pool = pool.borrow_mut();
+        if pool.len() < POOLED_BUFFERS_MAX {
+            pool.push(buffer);
+        }
+    });
+}
+
+/// A readiness wait that is re-armed in place, without a new allocation each time.
+struct Waiter {
+    future: ReusableLocalBoxFuture<io::Result<()>>,
+    is_armed: bool,
+}
+
+impl Waiter {
+    fn new() -> Self {
+        Self { future: ReusableLocalBoxFuture::new(async { Ok(()) }), is_armed: false }
+    }
+
+    fn arm(&mut self, future: impl Future<Output = io::Result<()>> + 'static) {
+        self.future.set(future);
+        self.is_armed = true;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(self.future.poll(cx));
+        self.is_armed = false;
+        Poll::Ready(result)
+    }
+}
+
+struct Inner {
+    socket: Rc<TcpStream>,
+    tls: ServerConnection,
+    plain_in: Vec<u8>,
+    plain_in_at: usize,
+    plain_out: Vec<u8>,
+    reading: Waiter,
+    writing: Waiter,
+    /// The socket was found empty in this turn; its waiter holds this turn's waker.
+    is_drained: bool,
+    is_eof: bool,
+}
+
+/// A TLS connection as h2 wants it. Clones are handles to the same connection, on one thread.
+#[derive(Clone)]
+pub struct TlsIo {
+    inner: Rc<RefCell<Inner>>,
+    traffic: Rc<Traffic>,
+}
+
+/// What passed the socket, for the budgets of the connection.
+#[derive(Default)]
+pub struct Traffic {
+    /// Plaintext bytes received since the last completed request.
+    pub unproductive_bytes: Cell<usize>,
+    /// TLS bytes the kernel took from us so far.
+    pub sent_bytes: Cell<u64>,
+}
+
+struct Socket<'a> {
+    fd: RawFd,
+    traffic: &'a Traffic,
+}
+
+impl Read for Socket<'_> {
+    #[allow(unsafe_code, reason = "recv into a slice we own")]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: the pointer and length are those of an exclusive slice that outlives the call.
+        let n = unsafe { libc::recv(self.fd, buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT) };
+        usize::try_from(n).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+impl Write for Socket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[io::IoSlice::new(bytes)])
+    }
+
+    #[allow(unsafe_code, reason = "sendmsg of borrowed slices")]
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        // SAFETY: msghdr is plain data for which all-zero bytes are a valid value.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = slices.as_ptr().cast_mut().cast();
+        message.msg_iovlen = slices.len().min(1024) as _;
+        // SAFETY: IoSlice is ABI-compatible with iovec; sendmsg only reads through it, during the call.
+        let n = unsafe { libc::sendmsg(self.fd, &raw const message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+        let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+        self.traffic.sent_bytes.set(self.traffic.sent_bytes.get() + n as u64);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl TlsIo {
+    pub fn new(socket: TcpStream, mut tls: ServerConnection) -> Self {
+        // The limit is ours: `OUT_BYTES_MAX` with backpressure in `poll_write`.
+        tls.set_buffer_limit(None);
+        let inner = Inner {
+            socket: Rc::new(socket),
+            tls,
+            plain_in: Vec::new(),
+            plain_in_at: 0,
+            plain_out: Vec::new(),
+            reading: Waiter::new(),
+            writing: Waiter::new(),
+            is_drained: false,
+            is_eof: false,
+        };
+        Self { inner: Rc::new(RefCell::new(inner)), traffic: Rc::default() }
+    }
+
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// Start of a turn of the connection's task: the socket may have bytes again.
+    pub fn turn(&self) {
+        self.inner.borrow_mut().is_drained = false;
+    }
+
+    /// End of a turn: encrypt what was written and send it, in one call where the kernel takes it.
+    ///
+    /// # Errors
+    /// The socket or the TLS session failed; the connection is over.
+    pub fn push(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner.borrow_mut().push(&self.traffic, cx)
+    }
+
+    /// Queues the TLS close alert; a push sends it.
+    pub fn close_notify(&self) {
+        self.inner.borrow_mut().tls.send_close_notify();
+    }
+}
+
+impl Inner {
+    /// Reads the socket once into the session; `false` when it had nothing.
+    fn fill(&mut self, traffic: &Traffic) -> io::Result<bool> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut socket = Socket { fd: self.socket.as_raw_fd(), traffic };
+            let n = match socket.read(scratch) {
+                Ok(0) => {
+                    self.is_eof = true;
+                    return Ok(true);
+                }
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            self.decrypt(scratch.get(..n).unwrap_or_default(), traffic).map(|()| true)
+        })
+    }
+
+    /// Feeds the session slice by slice: it takes at most 4096 bytes a call and refuses more while
+    /// plaintext waits.
+    fn decrypt(&mut self, mut bytes: &[u8], traffic: &Traffic) -> io::Result<()> {
+        if self.plain_in.capacity() == 0 {
+            self.plain_in = take_buffer();
+        }
+        while !bytes.is_empty() {
+            self.tls.read_tls(&mut bytes)?;
+            let state = self.tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            self.is_eof |= state.peer_has_closed();
+            let mut left = state.plaintext_bytes_to_read();
+            traffic.unproductive_bytes.set(traffic.unproductive_bytes.get() + left);
+            while left > 0 {
+                let mut reader = self.tls.reader();
+                let chunk = reader.fill_buf()?;
+                let taken = chunk.len();
+                if taken == 0 {
+                    break;
+                }
+                self.plain_in.extend_from_slice(chunk);
+                reader.consume(taken);
+                left = left.saturating_sub(taken);
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.plain_out.is_empty() {
+            self.tls.writer().write_all(&self.plain_out)?;
+            self.plain_out.clear();
+        }
+        while self.tls.wants_write() {
+            let mut socket = Socket { fd: self.socket.as_raw_fd(), traffic };
+            match self.tls.write_tls(&mut socket) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.writing.is_armed {
+                        let socket = self.socket.clone();
+                        self.writing.arm(async move { socket.writable(false).await });
+                    }
+                    ready!(self.writing.poll(cx))?;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        give_buffer(std::mem::take(&mut self.plain_out));
+        Poll::Ready(Ok(()))
+    }
+
+    fn read(&mut self, traffic: &Traffic, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let have = self.plain_in.len() - self.plain_in_at;
+            if have > 0 {
+                let end = self.plain_in_at + have.min(buffer.remaining());
+                buffer.put_slice(self.plain_in.get(self.plain_in_at..end).unwrap_or_default());
+                self.plain_in_at = end;
+                if end == self.plain_in.len() {
+                    self.plain_in_at = 0;
+                    give_buffer(std::mem::take(&mut self.plain_in));
+                }
+                return Poll::Ready(Ok(()));
+            }
+            if self.is_eof {
+                return Poll::Ready(Ok(()));
+            }
+            if self.is_drained {
+                return Poll::Pending;
+            }
+            if self.reading.is_armed {
+                match self.reading.poll(cx) {
+                    Poll::Pending => {
+                        self.is_drained = true;
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(result) => result?,
+                }
+            }
+            if !self.fill(traffic)? {
+                let socket = self.socket.clone();
+                self.reading.arm(async move { socket.readable(false).await });
+            }
+        }
+    }
+}
+
+impl AsyncRead for TlsIo {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let result = self.inner.borrow_mut().read(&self.traffic, cx, buffer);
+        result
+    }
+}
+
+impl AsyncWrite for TlsIo {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut inner = self.inner.borrow_mut();
+        if inner.plain_out.len() >= OUT_BYTES_MAX {
+            ready!(inner.push(&self.traffic, cx))?;
+        }
+        if inner.plain_out.capacity() == 0 {
+            inner.plain_out = take_buffer();
+        }
+        inner.plain_out.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.inner.borrow_mut();
+        inner.tls.send_close_notify();
+        inner.push(&self.traffic, cx)
+    }
+}
+
+/// A socket whose reads take at most 4096 bytes, what one `read_tls` takes: so that
+/// `monoio_rustls::Stream::into_parts`, which drops its read buffer, cannot lose early h2 bytes.
+pub struct Capped(pub TcpStream);
+
+const HANDSHAKE_READ_BYTES: usize = 4096;
+
+impl monoio::io::AsyncReadRent for Capped {
+    #[allow(unsafe_code, reason = "copies into the caller's rented buffer")]
+    async fn read<T: monoio::buf::IoBufMut>(&mut self, mut buffer: T) -> monoio::BufResult<usize, T> {
+        let small = vec![0u8; buffer.bytes_total().min(HANDSHAKE_READ_BYTES)];
+        let (result, small) = self.0.read(small).await;
+        if let Ok(n) = result {
+            // SAFETY: n <= small.len() <= bytes_total of the caller's buffer, so the copy stays inside
+            // both, and exactly the n bytes written are declared initialized.
+            unsafe {
+                std::ptr::copy_nonoverlapping(small.as_ptr(), buffer.write_ptr(), n);
+                buffer.set_init(n);
+            }
+        }
+        (result, buffer)
+    }
+
+    async fn readv<T: monoio::buf::IoVecBufMut>(&mut self, buffer: T) -> monoio::BufResult<usize, T> {
+        self.0.readv(buffer).await
+    }
+}
+
+impl monoio::io::AsyncWriteRent for Capped {
+    async fn write<T: monoio::buf::IoBuf>(&mut self, buffer: T) -> monoio::BufResult<usize, T> {
+        self.0.write(buffer).await
+    }
+
+    async fn writev<T: monoio::buf::IoVecBuf>(&mut self, buffers: T) -> monoio::BufResult<usize, T> {
+        self.0.writev(buffers).await
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().await
+    }
+
+    async fn shutdown(&mut self) -> io::Result<()> {
+        self.0.shutdown().await
+    }
+}

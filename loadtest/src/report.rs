@@ -1,0 +1,407 @@
+//! `report.json`: what was asked, what came back, on which machine, and whether to believe it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hdrhistogram::Histogram;
+use serde::{Serialize, Serializer};
+
+use crate::args::Settings;
+use crate::procfs;
+use crate::record::{Counts, Interval, Kind, Links, Wrong};
+use crate::verdict::Generator;
+
+#[derive(Serialize)]
+pub struct Report {
+    pub scenario: crate::args::ScenarioName,
+    pub settings: Settings,
+    /// As given, secrets redacted.
+    pub command: String,
+    pub started_at: String,
+    /// The measured time.
+    pub duration_s: f64,
+    pub ended_early: bool,
+    /// Due in the measured time.
+    pub requests: u64,
+    pub errors: BTreeMap<&'static str, u64>,
+    /// What the `wrong_answer`s were.
+    pub wrong_answers: BTreeMap<&'static str, u64>,
+    pub rate_offered: f64,
+    /// Right answers that came within the measured time.
+    pub rate_achieved: f64,
+    /// From due to answer; right answers and timeouts.
+    pub latency_us: Percentiles,
+    /// From sending to answer; right answers.
+    pub service_us: Percentiles,
+    pub server: ServerFigures,
+    pub generator: Generator,
+    pub connections: Connections,
+    pub feed_age_s_max: Option<f64>,
+    pub versions: BTreeMap<&'static str, String>,
+    pub machine: Machine,
+    /// (quantile, microseconds)
+    pub latency_curve: Vec<(f64, u64)>,
+    pub service_curve: Vec<(f64, u64)>,
+    pub series: Vec<Point>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Percentiles {
+    pub min: u64,
+    pub mean: f64,
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub p999: u64,
+    pub p9999: u64,
+    pub max: u64,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ServerFigures {
+    pub cpu_us_per_request: Option<f64>,
+    pub rss_bytes_max: Option<u64>,
+    pub rss_bytes_first: Option<u64>,
+    /// Cores used on average in the measured time.
+    pub cpu_cores: Option<f64>,
+    pub pids: Vec<u32>,
+    pub processes: Vec<String>,
+    /// Why there are no figures.
+    pub unmeasured: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Connections {
+    pub opened: u64,
+    pub lost: u64,
+    pub failed_attempts: u64,
+    pub last_reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Machine {
+    pub cpu: String,
+    pub cpus: usize,
+    pub memory_bytes: u64,
+    pub kernel: String,
+}
+
+/// One second of the run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Point {
+    /// Seconds of the measured time at the end of this one.
+    pub t_s: f64,
+    pub right_per_s: f64,
+    pub errors_per_s: f64,
+    #[serde(rename = "errors", serialize_with = "as_errors")]
+    pub ended: Counts,
+    pub p50_us: Option<u64>,
+    pub p99_us: Option<u64>,
+    pub max_us: Option<u64>,
+    pub server_cores: Option<f64>,
+    pub server_rss_bytes: Option<u64>,
+    pub generator_cores: f64,
+    pub feed_age_s: Option<f64>,
+}
+
+/// What a run leaves behind for its report.
+pub struct Outcome {
+    pub started_at: SystemTime,
+    pub duration: Duration,
+    pub ended_early: bool,
+    pub total: Interval,
+    /// What ended within the measured time, whenever it was due.
+    pub ended: Counts,
+    /// Nanoseconds of CPU the server used in the measured time.
+    pub server_cpu_ns: Option<u64>,
+    pub server_pids: Vec<u32>,
+    pub server_processes: Vec<String>,
+    pub generator_cpu_ns: Vec<u64>,
+    pub series: Vec<Point>,
+    pub tls: String,
+    pub server_header: Option<String>,
+}
+
+impl Report {
+    pub fn new(settings: &Settings, outcome: Outcome) -> Self {
+        let seconds = outcome.duration.as_secs_f64();
+        let measured = &outcome.total.measured;
+        let requests = measured.total();
+        let cpu_share = outcome.generator_cpu_ns.iter().map(|ns| ratio(*ns as f64 / 1e9, seconds)).collect();
+        let queued_share = ratio(outcome.total.queued as f64, requests as f64);
+        Self {
+            scenario: settings.scenario,
+            settings: settings.clone(),
+            command: settings.command.clone(),
+            started_at: rfc3339(outcome.started_at),
+            duration_s: seconds,
+            ended_early: outcome.ended_early,
+            requests,
+            errors: named(&Kind::LABELS, &measured.errors),
+            wrong_answers: named(&Wrong::LABELS, &measured.wrongs),
+            rate_offered: ratio(requests as f64, seconds),
+            rate_achieved: ratio(outcome.ended.right as f64, seconds),
+            latency_us: percentiles(&outcome.total.latency),
+            service_us: percentiles(&outcome.total.service),
+            server: server_figures(&outcome, seconds),
+            generator: Generator::judge(cpu_share, &outcome.total.lateness, &outcome.total.latency, queued_share),
+            connections: connections(&outcome.total.links),
+            feed_age_s_max: outcome.series.iter().filter_map(|p| p.feed_age_s).reduce(f64::max),
+            versions: versions(&outcome),
+            machine: machine(),
+            latency_curve: curve(&outcome.total.latency),
+            service_curve: curve(&outcome.total.service),
+            series: outcome.series,
+        }
+    }
+
+    pub fn wrong(&self) -> u64 {
+        self.wrong_answers.values().sum()
+    }
+
+    /// What people read when the run is over.
+    pub fn summary(&self) -> String {
+        let micros = crate::progress::micros;
+        let p = &self.latency_us;
+        let errors = self.errors.iter().map(|(kind, n)| format!("{kind} {n}")).collect::<Vec<_>>().join(", ");
+        let cpu = self.server.cpu_us_per_request.map_or_else(String::new, |us| format!("server {us:.2} us CPU per request\n"));
+        format!(
+            "{} requests in {:.1} s: offered {:.0}/s, right answers {:.0}/s\nlatency p50 {}  p90 {}  p99 {}  p99.9 {}  max {}\n{cpu}errors: {}\n{}",
+            self.requests,
+            self.duration_s,
+            self.rate_offered,
+            self.rate_achieved,
+            micros(p.p50),
+            micros(p.p90),
+            micros(p.p99),
+            micros(p.p999),
+            micros(p.max),
+            if errors.is_empty() { "none" } else { &errors },
+            self.generator.sentence(),
+        )
+    }
+}
+
+fn server_figures(outcome: &Outcome, seconds: f64) -> ServerFigures {
+    let Some(cpu_ns) = outcome.server_cpu_ns else {
+        return ServerFigures { unmeasured: Some("the server's process is not on this machine, or cannot be seen"), ..ServerFigures::default() };
+    };
+    let answered = outcome.ended.answered();
+    ServerFigures {
+        cpu_us_per_request: (answered > 0).then(|| cpu_ns as f64 / 1e3 / answered as f64),
+        rss_bytes_max: outcome.series.iter().filter_map(|p| p.server_rss_bytes).max(),
+        rss_bytes_first: outcome.series.iter().find_map(|p| p.server_rss_bytes),
+        cpu_cores: Some(ratio(cpu_ns as f64 / 1e9, seconds)),
+        pids: outcome.server_pids.clone(),
+        processes: outcome.server_processes.clone(),
+        unmeasured: None,
+    }
+}
+
+fn connections(links: &Links) -> Connections {
+    Connections { opened: links.opened, lost: links.lost, failed_attempts: links.failed, last_reason: links.why.clone() }
+}
+
+fn versions(outcome: &Outcome) -> BTreeMap<&'static str, String> {
+    let mut versions = BTreeMap::from([
+        ("sigid-loadtest", env!("CARGO_PKG_VERSION").to_owned()),
+        ("http", "HTTP/2".to_owned()),
+        ("tls", outcome.tls.clone()),
+    ]);
+    if let Some(server) = &outcome.server_header {
+        versions.insert("target_server_header", server.clone());
+    }
+    versions
+}
+
+fn machine() -> Machine {
+    let (kernel, cpu, cpus, memory_bytes) = procfs::machine();
+    Machine { cpu, cpus, memory_bytes, kernel }
+}
+
+pub fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
+    let at = |quantile| histogram.value_at_quantile(quantile);
+    Percentiles {
+        min: if histogram.is_empty() { 0 } else { histogram.min() },
+        mean: (histogram.mean() * 10.0).round() / 10.0,
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: at(0.999),
+        p9999: at(0.9999),
+        max: histogram.max(),
+    }
+}
+
+/// Ten steps per halving of the distance to 1: even on a logarithmic axis of "nines".
+fn curve(histogram: &Histogram<u64>) -> Vec<(f64, u64)> {
+    let mut points: Vec<(f64, u64)> = histogram
+        .iter_quantiles(CURVE_STEPS_PER_HALVING)
+        .map(|step| (step.quantile_iterated_to(), step.value_iterated_to()))
+        .collect();
+    points.dedup();
+    points
+}
+
+fn named<const N: usize>(labels: &[&'static str; N], counts: &[u64; N]) -> BTreeMap<&'static str, u64> {
+    labels.iter().copied().zip(counts.iter().copied()).filter(|(_, n)| *n > 0).collect()
+}
+
+fn as_errors<S: Serializer>(counts: &Counts, to: S) -> Result<S::Ok, S::Error> {
+    named(&Kind::LABELS, &counts.errors).serialize(to)
+}
+
+fn ratio(a: f64, b: f64) -> f64 {
+    if b > 0.0 { a / b } else { 0.0 }
+}
+
+/// UTC to the second; the civil calendar after Howard Hinnant's `civil_from_days`.
+pub fn rfc3339(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = doy - (153 * mp + 2) / 5 + 1;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    let year = yoe + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+const CURVE_STEPS_PER_HALVING: u32 = 10;
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::args::{AuthMethod, Credentials, Loop, Mix, ScenarioName};
+    use crate::record::{Passage, Recorder};
+    use crate::redact::Secret;
+
+    pub fn settings() -> Settings {
+        let client = Credentials { id: "client".to_owned(), secret: Secret::new("hunter2-hunter2".to_owned()) };
+        Settings {
+            scenario: ScenarioName::Introspect,
+            target: http::Uri::from_static("https://localhost:8443"),
+            connect: None,
+            ca: "ca.pem".into(),
+            introspect_client: client.clone(),
+            client,
+            auth: AuthMethod::Basic,
+            resource: None,
+            scope: None,
+            pace: Loop::Open { rate: 1000.0 },
+            connections: 4,
+            streams: 32,
+            duration: Duration::from_secs(2),
+            warmup: Duration::from_secs(1),
+            deadline: Duration::from_secs(5),
+            threads: 1,
+            pin: Vec::new(),
+            tokens: 10,
+            mix: Mix { live: 1, expired: 0, revoked: 0, malformed: 0, foreign: 0 },
+            expired_tokens: None,
+            seed: 1,
+            token_endpoint: None,
+            introspection_endpoint: None,
+            revocation_endpoint: None,
+            server_pid: Vec::new(),
+            metrics_url: None,
+            out: "out".into(),
+            command: "sigid-loadtest introspect --client-secret [redacted] <x>".to_owned(),
+        }
+    }
+
+    pub fn report() -> Report {
+        let recorder = Recorder::new(0).unwrap();
+        for i in 0..1000u64 {
+            let passage = Passage { due_ns: i, sent_ns: Some(i + 1000), done_ns: i + 100_000 + i * 1000, stream_was_free: true };
+            recorder.record(&passage, if i % 100 == 0 { Err(Kind::Wrong(Wrong::DeadAnsweredActive)) } else { Ok(()) });
+        }
+        let mut total = Interval::new().unwrap();
+        recorder.take(&mut total);
+        let point = |t: f64| Point {
+            t_s: t,
+            right_per_s: 495.0,
+            errors_per_s: 5.0,
+            ended: total.ended.clone(),
+            p50_us: Some(500),
+            p99_us: Some(1000),
+            max_us: Some(1100),
+            server_cores: Some(0.5),
+            server_rss_bytes: Some(50 << 20),
+            generator_cores: 0.2,
+            feed_age_s: Some(t / 10.0),
+        };
+        let series = vec![point(1.0), point(2.0)];
+        let outcome = Outcome {
+            started_at: UNIX_EPOCH + Duration::from_secs(951_827_696),
+            duration: Duration::from_secs(2),
+            ended_early: false,
+            ended: total.ended.clone(),
+            total,
+            server_cpu_ns: Some(3_000_000),
+            server_pids: vec![42],
+            server_processes: vec!["server".to_owned()],
+            generator_cpu_ns: vec![400_000_000],
+            series,
+            tls: "TLSv1_3 TLS13_AES_256_GCM_SHA384".to_owned(),
+            server_header: None,
+        };
+        Report::new(&settings(), outcome)
+    }
+
+    #[test]
+    fn the_json_holds_what_the_contract_names() {
+        let json = serde_json::to_value(report()).unwrap();
+        for pointer in [
+            "/scenario", "/settings/connections", "/settings/loop/open/rate", "/requests", "/errors/wrong_answer", "/rate_offered", "/rate_achieved",
+            "/latency_us/p50", "/latency_us/p90", "/latency_us/p99", "/latency_us/p999", "/latency_us/max", "/server/cpu_us_per_request",
+            "/server/rss_bytes_max", "/started_at", "/duration_s", "/versions/sigid-loadtest", "/generator/is_the_limit", "/series/1/errors",
+        ] {
+            assert!(json.pointer(pointer).is_some_and(|v| !v.is_null()), "{pointer}");
+        }
+        assert_eq!(json["requests"], 1000);
+        assert_eq!(json["errors"], serde_json::json!({ "wrong_answer": 10 }));
+        assert_eq!(json["wrong_answers"], serde_json::json!({ "dead_answered_active": 10 }));
+        assert_eq!(json["rate_achieved"], 495.0);
+        assert_eq!(json["server"]["cpu_us_per_request"], 3.0);
+        assert_eq!(json["started_at"], "2000-02-29T12:34:56Z");
+    }
+
+    #[test]
+    fn the_json_holds_no_secret() {
+        assert!(!serde_json::to_string(&report()).unwrap().contains("hunter2"));
+    }
+
+    #[test]
+    fn nothing_answered_is_zeros_not_a_division() {
+        let outcome = Outcome {
+            started_at: UNIX_EPOCH,
+            duration: Duration::ZERO,
+            ended_early: true,
+            total: Interval::new().unwrap(),
+            ended: Counts::default(),
+            server_cpu_ns: Some(5),
+            server_pids: Vec::new(),
+            server_processes: Vec::new(),
+            generator_cpu_ns: vec![1],
+            series: Vec::new(),
+            tls: String::new(),
+            server_header: None,
+        };
+        let json = serde_json::to_value(Report::new(&settings(), outcome)).unwrap();
+        assert_eq!(json["latency_us"]["max"], 0);
+        assert_eq!(json["rate_offered"], 0.0);
+        assert!(json["server"]["cpu_us_per_request"].is_null());
+    }
+
+    #[test]
+    fn curves_reach_from_the_median_to_the_maximum() {
+        let report = report();
+        assert!(report.latency_curve.windows(2).all(|w| w[0].0 <= w[1].0 && w[0].1 <= w[1].1));
+        assert_eq!(report.latency_curve.last().unwrap().1, report.latency_us.max);
+    }
+}

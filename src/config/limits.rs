@@ -1,0 +1,58 @@
+//! Every named limit and its value: those an operator sets, then those the program fixes.
+//!
+//! The first half comes from the declarations, so a new setting is listed by being declared. The second
+//! half names the constants themselves, so a row cannot drift from what holds.
+
+use std::time::Duration;
+
+use sigid_core::settings::Values;
+use sigid_core::{basic, form, ids, json, jws, resource, scope};
+use sigid_io::{backend, http, telemetry_http};
+
+/// One limit. The unit is the end of the name, as everywhere.
+pub struct Limit {
+    pub name: String,
+    pub value: i64,
+    pub meaning: &'static str,
+}
+
+pub fn list(sections: &[&Values]) -> Vec<Limit> {
+    let set = sections.iter().flat_map(|values| values.integers());
+    let set = set.map(|(name, value, meaning)| Limit { name, value, meaning });
+    set.chain(fixed()).collect()
+}
+
+/// What no setting changes.
+fn fixed() -> impl Iterator<Item = Limit> {
+    let rows: [(&str, i64, &str); 16] = [
+        ("fixed.body_bytes_max", count(http::BODY_BYTES_MAX), "A request's body."),
+        ("fixed.form_fields_max", count(form::FORM_FIELDS_MAX), "Fields of a form."),
+        ("fixed.basic_bytes_max", count(basic::BASIC_BYTES_MAX), "An Authorization: Basic header."),
+        ("fixed.token_bytes_max", count(jws::TOKEN_BYTES_MAX), "A signed token."),
+        ("fixed.token_header_bytes_max", count(jws::HEADER_BYTES_MAX), "The header of a signed token."),
+        ("fixed.json_depth_max", i64::from(json::JSON_DEPTH_MAX), "Nesting of a JSON document."),
+        ("fixed.client_id_bytes_max", count(ids::CLIENT_ID_BYTES_MAX), "A client identifier."),
+        ("fixed.scopes_max", count(scope::SCOPES_MAX), "Scopes of a request."),
+        ("fixed.scope_token_bytes_max", count(scope::SCOPE_TOKEN_BYTES_MAX), "One scope."),
+        ("fixed.resource_bytes_max", count(resource::RESOURCE_BYTES_MAX), "A resource indicator."),
+        ("fixed.cold_concurrency_max", count(backend::COLD_CONCURRENCY_MAX), "Requests at once in the backend."),
+        ("fixed.cold_deadline_ms", milliseconds(backend::COLD_DEADLINE), "A request in the backend."),
+        ("fixed.metrics_head_bytes_max", count(telemetry_http::HEAD_BYTES_MAX), "A request's head on metrics_listen."),
+        ("fixed.metrics_deadline_ms", milliseconds(telemetry_http::DEADLINE), "A request on metrics_listen."),
+        ("fixed.metrics_connections_max", count(telemetry_http::CONNECTIONS_MAX), "Connections to metrics_listen."),
+        (
+            "fixed.config_file_bytes_max",
+            super::files::FILE_BYTES_MAX.cast_signed(),
+            "The configuration, and each file it names.",
+        ),
+    ];
+    rows.into_iter().map(|(name, value, meaning)| Limit { name: name.to_owned(), value, meaning })
+}
+
+fn count(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn milliseconds(value: Duration) -> i64 {
+    i64::try_from(value.as_millis()).unwrap_or(i64::MAX)
+}
