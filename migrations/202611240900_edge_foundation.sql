@@ -225,8 +225,8 @@ create policy jobs on async.events_default using ((select public.app_scope()) = 
 
 -- Retention ----------------------------------------------------------------------------------------------
 
--- Makes the partition of one day: 'created', 'present' or 'skipped'. What the default partition already holds
--- of that day moves along; a lock that is not free at once, or too much to move, is left for the next run.
+-- Makes the partition of one day: 'created', 'present', 'full' or 'locked'. What the default partition already
+-- holds of that day moves along; too much to move, or a lock that is not free at once, is left for the next run.
 create function async.create_day_partition(space text, parent text, clock text, day date) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as
 $$
@@ -244,7 +244,7 @@ begin
   execute format('select count(*) from (select from %I.%I where %I >= $1 and %I < $2 limit 50001) as overlapping',
                  space, stray, clock, clock) into moving using lower, upper;
   if moving > 50000 then
-    return 'skipped';
+    return 'full';
   end if;
   execute format('create table %I.%I (like %I.%I including defaults including constraints)', space, name, space, parent);
   if moving > 0 then
@@ -256,7 +256,7 @@ begin
                  space, parent, space, name, lower, upper);
   return 'created';
 exception when lock_not_available then
-  return 'skipped';
+  return 'locked';
 end
 $$;
 
@@ -298,11 +298,11 @@ create function async.maintain_partitions(
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
   set timezone = 'UTC'
-  set lock_timeout = '200ms'
-  set app.scope = 'jobs' as
+  set lock_timeout = '200ms' as
 $$
 declare
   today  constant date := now::date;
+  scope  constant text := public.app_scope();
   family record;
   done   text;
 begin
@@ -312,6 +312,8 @@ begin
   if not pg_try_advisory_xact_lock(7240115938461) then
     return;
   end if;
+  -- Not in the head of the function: only a superuser may name a setting there that no extension declares.
+  perform set_config('app.scope', 'jobs', true);
   for family in
     select * from (values
       ('auth', 'marks', 'expires_at', now),
@@ -323,10 +325,13 @@ begin
     for ahead in 0..2 loop
       done := async.create_day_partition(family.space, family.parent, family.clock, today + ahead);
       created := created + (done = 'created')::int;
-      skipped := skipped + (done = 'skipped')::int;
+      skipped := skipped + (done in ('full', 'locked'))::int;
+      -- What this transaction holds already must not be held while it waits again.
+      exit when done = 'locked';
     end loop;
     dropped := dropped + async.drop_day_partitions(family.space, family.parent, family.clock, family.horizon);
   end loop;
+  perform set_config('app.scope', scope, true);
 end
 $$;
 

@@ -20,9 +20,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 
 /// What an async method of an object-safe trait returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -30,11 +28,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Signs bytes with the private key of a given name.
 pub trait Signer: Send + Sync {
     /// The signature of `input` under the key `kid`, in JWS form.
-    fn sign<'a>(
-        &'a self,
-        kid: &'a str,
-        input: &'a [u8],
-    ) -> BoxFuture<'a, Result<Vec<u8>, SignFault>>;
+    fn sign<'a>(&'a self, kid: &'a str, input: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignFault>>;
 }
 
 /// What the signer can generate and sign with.
@@ -82,9 +76,7 @@ pub struct Generated {
 pub fn generate(algorithm: Algorithm) -> Result<Generated, SignFault> {
     let rng = SystemRandom::new();
     let pkcs8 = match algorithm {
-        Algorithm::Es256 => {
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rng)
-        }
+        Algorithm::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rng),
         Algorithm::EdDsa => Ed25519KeyPair::generate_pkcs8(&rng),
     }
     .map_err(|_| SignFault::Failed)?;
@@ -107,15 +99,10 @@ impl LocalSigner {
     }
 
     /// Takes over exactly these keys: name, algorithm, PKCS #8. Nothing changes if one is unreadable.
-    pub fn replace<'a>(
-        &self,
-        keys: impl IntoIterator<Item = (&'a str, Algorithm, &'a [u8])>,
-    ) -> Result<(), SignFault> {
+    pub fn replace<'a>(&self, keys: impl IntoIterator<Item = (&'a str, Algorithm, &'a [u8])>) -> Result<(), SignFault> {
         let pairs = keys
             .into_iter()
-            .map(|(kid, algorithm, pkcs8)| {
-                Pair::open(algorithm, pkcs8).map(|pair| (kid.to_owned(), Arc::new(pair)))
-            })
+            .map(|(kid, algorithm, pkcs8)| Pair::open(algorithm, pkcs8).map(|pair| (kid.to_owned(), Arc::new(pair))))
             .collect::<Result<_, _>>()?;
         self.pairs.store(Arc::new(pairs));
         Ok(())
@@ -134,11 +121,7 @@ impl LocalSigner {
 }
 
 impl Signer for LocalSigner {
-    fn sign<'a>(
-        &'a self,
-        kid: &'a str,
-        input: &'a [u8],
-    ) -> BoxFuture<'a, Result<Vec<u8>, SignFault>> {
+    fn sign<'a>(&'a self, kid: &'a str, input: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, SignFault>> {
         Box::pin(async move { self.sign_now(kid, input) })
     }
 }
@@ -159,12 +142,9 @@ enum Pair {
 impl Pair {
     fn open(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, SignFault> {
         match algorithm {
-            Algorithm::Es256 => EcdsaKeyPair::from_pkcs8(
-                &ECDSA_P256_SHA256_FIXED_SIGNING,
-                pkcs8,
-                &SystemRandom::new(),
-            )
-            .map(Self::Es256),
+            Algorithm::Es256 => {
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &SystemRandom::new()).map(Self::Es256)
+            }
             Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8(pkcs8).map(Self::EdDsa),
         }
         .map_err(|_| SignFault::BadKey)
@@ -179,10 +159,9 @@ impl Pair {
 
     fn sign(&self, rng: &SystemRandom, input: &[u8]) -> Result<Vec<u8>, SignFault> {
         match self {
-            Self::Es256(pair) => pair
-                .sign(rng, input)
-                .map(|signature| signature.as_ref().to_vec())
-                .map_err(|_| SignFault::Failed),
+            Self::Es256(pair) => {
+                pair.sign(rng, input).map(|signature| signature.as_ref().to_vec()).map_err(|_| SignFault::Failed)
+            }
             Self::EdDsa(pair) => Ok(pair.sign(input).as_ref().to_vec()),
         }
     }
@@ -190,10 +169,7 @@ impl Pair {
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        reason = "a test stops at the first surprise"
-    )]
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
     use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 
@@ -208,12 +184,9 @@ mod tests {
             let signature = signer.sign_now("a", b"input").unwrap();
             let verified = match algorithm {
                 Algorithm::Es256 => {
-                    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &made.public)
-                        .verify(b"input", &signature)
+                    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &made.public).verify(b"input", &signature)
                 }
-                Algorithm::EdDsa => {
-                    UnparsedPublicKey::new(&ED25519, &made.public).verify(b"input", &signature)
-                }
+                Algorithm::EdDsa => UnparsedPublicKey::new(&ED25519, &made.public).verify(b"input", &signature),
             };
             assert!(verified.is_ok(), "{algorithm:?}");
         }

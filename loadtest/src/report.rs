@@ -108,6 +108,8 @@ pub struct Point {
 pub struct Outcome {
     pub started_at: SystemTime,
     pub duration: Duration,
+    /// The same between the looks that counted answers and CPU: what those are divided by.
+    pub observed: Duration,
     pub ended_early: bool,
     pub total: Interval,
     /// What ended within the measured time, whenever it was due.
@@ -125,9 +127,10 @@ pub struct Outcome {
 impl Report {
     pub fn new(settings: &Settings, outcome: Outcome) -> Self {
         let seconds = outcome.duration.as_secs_f64();
+        let observed_s = outcome.observed.as_secs_f64();
         let measured = &outcome.total.measured;
         let requests = measured.total();
-        let cpu_share = outcome.generator_cpu_ns.iter().map(|ns| ratio(*ns as f64 / 1e9, seconds)).collect();
+        let cpu_share = outcome.generator_cpu_ns.iter().map(|ns| ratio(*ns as f64 / 1e9, observed_s)).collect();
         let queued_share = ratio(outcome.total.queued as f64, requests as f64);
         Self {
             scenario: settings.scenario,
@@ -140,10 +143,10 @@ impl Report {
             errors: named(&Kind::LABELS, &measured.errors),
             wrong_answers: named(&Wrong::LABELS, &measured.wrongs),
             rate_offered: ratio(requests as f64, seconds),
-            rate_achieved: ratio(outcome.ended.right as f64, seconds),
+            rate_achieved: ratio(outcome.ended.right as f64, observed_s),
             latency_us: percentiles(&outcome.total.latency),
             service_us: percentiles(&outcome.total.service),
-            server: server_figures(&outcome, seconds),
+            server: server_figures(&outcome, observed_s),
             generator: Generator::judge(cpu_share, &outcome.total.lateness, &outcome.total.latency, queued_share),
             connections: connections(&outcome.total.links),
             feed_age_s_max: outcome.series.iter().filter_map(|p| p.feed_age_s).reduce(f64::max),
@@ -339,6 +342,7 @@ pub mod tests {
         let outcome = Outcome {
             started_at: UNIX_EPOCH + Duration::from_secs(951_827_696),
             duration: Duration::from_secs(2),
+            observed: Duration::from_secs(2),
             ended_early: false,
             ended: total.ended.clone(),
             total,
@@ -381,6 +385,7 @@ pub mod tests {
         let outcome = Outcome {
             started_at: UNIX_EPOCH,
             duration: Duration::ZERO,
+            observed: Duration::ZERO,
             ended_early: true,
             total: Interval::new().unwrap(),
             ended: Counts::default(),

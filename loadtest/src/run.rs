@@ -184,12 +184,12 @@ struct Watch {
     generator_cpu_first: Vec<u64>,
     generator_cpu_last: Vec<u64>,
     last_ns: u64,
+    measured_from_ns: u64,
     series: Vec<Point>,
 }
 
 impl Watch {
     fn new(settings: &Settings, crew: Crew, server: Option<Server>, feed: Option<FeedAge>, clock: Clock) -> Result<Self, Fault> {
-        let cpu = crew.cpu_ns();
         Ok(Self {
             crew,
             server,
@@ -204,15 +204,18 @@ impl Watch {
             ended: Counts::default(),
             server_cpu_ns: 0,
             generator_cpu_ns: Vec::new(),
-            generator_cpu_first: cpu.clone(),
-            generator_cpu_last: cpu,
+            generator_cpu_first: Vec::new(),
+            generator_cpu_last: Vec::new(),
             last_ns: 0,
+            measured_from_ns: 0,
             series: Vec::new(),
         })
     }
 
     async fn follow(&mut self) -> Result<(), Fault> {
         let mut interrupts = Interrupts::listen()?;
+        tokio::time::sleep_until(self.clock.at(0).into()).await;
+        self.begin_measuring();
         let mut boundary_ns = 0;
         while boundary_ns < self.end_ns() {
             boundary_ns = self.next_boundary(boundary_ns);
@@ -230,6 +233,17 @@ impl Watch {
             self.look(boundary_ns)?;
         }
         self.finish(&mut interrupts).await
+    }
+
+    /// What the server and the threads have used until now belongs to no measured second.
+    fn begin_measuring(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.sample();
+        }
+        self.generator_cpu_first = self.crew.cpu_ns();
+        self.generator_cpu_last.clone_from(&self.generator_cpu_first);
+        self.last_ns = self.clock.now_ns();
+        self.measured_from_ns = self.last_ns;
     }
 
     fn end_ns(&self) -> u64 {
@@ -275,6 +289,7 @@ impl Watch {
             self.series.push(point);
         } else {
             self.generator_cpu_first = cpu;
+            self.measured_from_ns = now_ns;
         }
         Ok(())
     }
@@ -321,6 +336,7 @@ impl Watch {
         Ok(Outcome {
             started_at: started_at + settings.warmup,
             duration: Duration::from_nanos(measured_ns),
+            observed: Duration::from_nanos(self.last_ns.saturating_sub(self.measured_from_ns)),
             ended_early: self.ended_early,
             total,
             ended: self.ended,

@@ -31,6 +31,7 @@ impl Clock {
 pub struct Timer(AsyncFd<OwnedFd>);
 
 impl Timer {
+    #[expect(deprecated, reason = "its replacement is unsafe for the sake of types that lie about their descriptor; an OwnedFd cannot")]
     pub fn new() -> Result<Self, Fault> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let fd = timerfd_create(TimerfdClockId::Monotonic, flags).map_err(|e| Fault::local("timerfd", e))?;

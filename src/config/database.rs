@@ -30,7 +30,7 @@ pub static SECTION: Section = Section {
             Standard::Conditional(EXAMPLE_URL),
             "The connection of every plane that has none of its own. Required unless each plane of the process has.",
         ),
-        url("identity_url", "Accounts and signing keys.").env("DATABASE_IDENTITY_URL"),
+        url("identity_url", "Accounts of people.").env("DATABASE_IDENTITY_URL"),
         url("auth_url", "Authentication, tokens and sessions.").env("DATABASE_AUTH_URL"),
         url("control_url", "Management.").env("DATABASE_CONTROL_URL"),
         url("async_url", "Background workers and events.").env("DATABASE_ASYNC_URL"),

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use sigid_core::settings::Values;
-use sigid_core::{basic, form, ids, json, jws, resource, scope};
+use sigid_core::{assertion, basic, form, ids, json, jwk, jws, marks, resource, scope, token};
 use sigid_io::{backend, http, telemetry_http};
 
 /// One limit. The unit is the end of the name, as everywhere.
@@ -24,7 +24,7 @@ pub fn list(sections: &[&Values]) -> Vec<Limit> {
 
 /// What no setting changes.
 fn fixed() -> impl Iterator<Item = Limit> {
-    let rows: [(&str, i64, &str); 16] = [
+    let rows: [(&str, i64, &str); 22] = [
         ("fixed.body_bytes_max", count(http::BODY_BYTES_MAX), "A request's body."),
         ("fixed.form_fields_max", count(form::FORM_FIELDS_MAX), "Fields of a form."),
         ("fixed.basic_bytes_max", count(basic::BASIC_BYTES_MAX), "An Authorization: Basic header."),
@@ -32,6 +32,16 @@ fn fixed() -> impl Iterator<Item = Limit> {
         ("fixed.token_header_bytes_max", count(jws::HEADER_BYTES_MAX), "The header of a signed token."),
         ("fixed.json_depth_max", i64::from(json::JSON_DEPTH_MAX), "Nesting of a JSON document."),
         ("fixed.client_id_bytes_max", count(ids::CLIENT_ID_BYTES_MAX), "A client identifier."),
+        ("fixed.jwk_set_keys_max", count(jwk::JWK_SET_KEYS_MAX), "Keys of a client's key set."),
+        ("fixed.token_ahead_s_max", token::AHEAD_S_MAX, "How far ahead of now a token may be issued."),
+        ("fixed.assertion_life_s_max", assertion::ASSERTION_LIFE_S_MAX, "A client assertion's life."),
+        ("fixed.assertion_jti_bytes_max", count(assertion::ASSERTION_JTI_BYTES_MAX), "A client assertion's jti."),
+        (
+            "fixed.assertion_keys_tried_max",
+            count(assertion::ASSERTION_KEYS_TRIED_MAX),
+            "Keys tried on a client assertion.",
+        ),
+        ("fixed.mark_keys_max", count(marks::MARK_KEYS_MAX), "Marks that are asked about one token."),
         ("fixed.scopes_max", count(scope::SCOPES_MAX), "Scopes of a request."),
         ("fixed.scope_token_bytes_max", count(scope::SCOPE_TOKEN_BYTES_MAX), "One scope."),
         ("fixed.resource_bytes_max", count(resource::RESOURCE_BYTES_MAX), "A resource indicator."),

@@ -26,8 +26,8 @@ pub use checked::{Examined, World, examine};
 pub use database::Database;
 pub use files::read_file;
 pub use limits::Limit;
-pub use process::{Coordination, Deployment, LogFormat, LogLevel, Security, Telemetry};
-pub use production::{Item, Verdict};
+pub use process::{Coordination, Deployment, LogFormat, Security, Telemetry};
+pub use production::Item;
 
 /// Everything a process is told, checked.
 pub struct Config {
@@ -63,13 +63,14 @@ pub fn load_examined(path: &Path, environment: Environment<'_>) -> Examined {
         Err(error) => {
             let mut problems = Problems::default();
             let what = format!("cannot be read, {}", files::reason(&error));
-            problems.add(name, what, "name a configuration file with -c; sigid.example.toml is a start");
+            problems.add(name, what, "name a configuration file with -c, sigid.example.toml is a start");
             Examined::unread(problems)
         }
     }
 }
 
 /// `sigid.example.toml`, generated from the declarations.
+#[cfg(test)]
 pub fn example() -> String {
     sigid_core::settings::example(SECTIONS, EXAMPLE_HEADING)
 }
@@ -90,6 +91,7 @@ pub static SECTIONS: &[&Section] = &[
     &process::DEPLOYMENT,
 ];
 
+#[cfg(test)]
 const EXAMPLE_HEADING: &str = "SigID's configuration: every setting, its default and its meaning.\n\
     A setting behind # is at its default, or shows an example where the text says that there is none.\n\
     Generated from the declarations in the source; a test compares it byte for byte.\n\

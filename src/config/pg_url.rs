@@ -29,7 +29,7 @@ impl PgUrl {
         for (name, value) in parameters {
             match name.as_str() {
                 "host" | "hostaddr" => {
-                    hosts.extend(value.split(',').filter(|host| !host.is_empty()).map(str::to_owned))
+                    hosts.extend(value.split(',').filter(|host| !host.is_empty()).map(str::to_owned));
                 }
                 "port" => check_ports(value)?,
                 "sslmode" => ssl_disabled = check_ssl_mode(value)?,

@@ -68,7 +68,7 @@ fn check_companions(facts: &Facts<'_>, problems: &mut Problems) {
         let cure = "set require_ssl = true";
         database.refuse(problems, "require_ssl", "is not true, which production wants", cure);
     }
-    if security.boolean("webhook_allow_non_standard_ports") {
+    if facts.config.security.webhook_allow_non_standard_ports {
         let what = "is true, which production refuses";
         security.refuse(problems, "webhook_allow_non_standard_ports", what, "set it to false");
     }
@@ -124,7 +124,7 @@ pub fn checklist(facts: &Facts<'_>, problems: &Problems) -> Vec<Item> {
         ("Outbound proxy is configured for external calls", Verdict::NotInThisBuild),
         (
             "security.webhook_allow_non_standard_ports is false",
-            is(!security.boolean("webhook_allow_non_standard_ports"), webhooks),
+            is(!facts.config.security.webhook_allow_non_standard_ports, webhooks),
         ),
         ("Email delivery is configured with a production provider", Verdict::NotInThisBuild),
     ];

@@ -57,7 +57,7 @@ pub fn parse(text: &str, file: &str, problems: &mut Problems) -> Option<Table> {
             let (line, column) = position(text, error.span().map_or(0, |span| span.start));
             // The message alone: the rendered error repeats the line, which may hold a password.
             let what = format!("line {line}, column {column} is not TOML, {}", error.message());
-            problems.add(file, what, "correct that line; sigid.example.toml shows the form");
+            problems.add(file, what, "correct that line, sigid.example.toml shows the form");
             None
         }
     }

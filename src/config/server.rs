@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sigid_core::settings::{Key, Kind, Origin, Problems, Section, Standard, Values, is_host_name, shown};
+use sigid_core::settings::{
+    Key, Kind, Origin, Problems, Section, Standard, Values, is_host_name, is_local_host, shown,
+};
 use sigid_io::settings::{ConnectionLimits, Network, ServerSettings, TlsSettings};
 
 use super::files::{self, Files};
@@ -149,11 +151,13 @@ pub fn check_tls(values: &Values, files: &Files<'_>, problems: &mut Problems) ->
 pub fn check_base_domain(values: &Values, issuer_host: &str, problems: &mut Problems) -> String {
     let Some(domain) = values.find_text("base_domain") else { return issuer_host.to_owned() };
     let under = issuer_host == domain || issuer_host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-    let both_local = sigid_core::settings::is_local_host(domain) && sigid_core::settings::is_local_host(issuer_host);
+    let both_local = is_local_host(domain) && is_local_host(issuer_host);
     if !is_host_name(domain) || domain.chars().any(|c| c.is_ascii_uppercase()) {
         let what = format!("{} is not a domain in lower case", shown(domain));
         values.refuse(problems, "base_domain", what, "write it like \"example.com\"");
-    } else if !under && !both_local && !issuer_host.is_empty() {
+        return issuer_host.to_owned();
+    }
+    if !under && !both_local && !issuer_host.is_empty() {
         let what = format!("{} is not the issuer's host or a domain above it", shown(domain));
         values.refuse(problems, "base_domain", what, format!("use {} or a domain above it", shown(issuer_host)));
     }

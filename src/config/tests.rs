@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sigid_io::settings::Plane;
 
+use super::production::Verdict::{self, Missing, NotInThisBuild as Later, Ok as Good};
 use super::*;
 
 /// A configuration as settings, so that a case is one changed line.
@@ -125,7 +126,7 @@ const BROKEN: &[(&[&str], &str)] = &[
     (&["server.proxy_protocol = true"], "server.proxy_protocol: is true, but nobody is trusted to send the header; list the balancers in trusted_proxies, or set it to false"),
     (&["server.drain_secs = -1"], "server.drain_secs: -1 is out of range; use 1 to 3600"),
     (&["server.require_ssl = true"], "server.require_ssl: is not a setting of [server]; move it under [database]"),
-    (&["server.zebra = true"], "server.zebra: is not a setting of [server]; remove it; sigid.example.toml lists every setting"),
+    (&["server.zebra = true"], "server.zebra: is not a setting of [server]; remove it, sigid.example.toml lists every setting"),
     (&["server.tsl.min_version = \"1.2\""], "server.tsl: is not a setting of [server]; did you mean [server.tls]?"),
     // [server.tls]
     (&["-server.tls.cert_pem_path"], "server.tls.cert_pem_path: is missing; write cert_pem_path = \"server.pem\""),
@@ -461,10 +462,9 @@ fn production_names_every_missing_companion() {
 fn the_checklist_follows_the_configuration() {
     let verdicts =
         |text: &str| -> Vec<Verdict> { examine_with(text, &[]).checklist.iter().map(|item| item.verdict).collect() };
-    use Verdict::{Missing, NotInThisBuild as Later, Ok};
-    let all = [Ok, Later, Ok, Ok, Ok, Ok, Ok, Ok, Later, Later, Ok, Later];
+    let all = [Good, Later, Good, Good, Good, Good, Good, Good, Later, Later, Good, Later];
     assert_eq!(verdicts(&Draft::production().with(&[])), all);
-    let local = [Missing, Later, Ok, Ok, Missing, Missing, Missing, Ok, Later, Later, Ok, Later];
+    let local = [Missing, Later, Good, Good, Missing, Missing, Missing, Good, Later, Later, Good, Later];
     assert_eq!(verdicts(&Draft::local().with(&[])), local);
 }
 

@@ -71,6 +71,11 @@ impl Feed {
         self.tables.borrow().clone()
     }
 
+    /// Snapshots as they come.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Tables>> {
+        self.tables.clone()
+    }
+
     /// Reads what was committed up to now; what an administrator did a moment ago is then known.
     ///
     /// # Errors

@@ -3,8 +3,6 @@
 //! The issuer is compared character by character by every client (RFC 8414 section 3.3, RFC 9207), so
 //! one spelling is taken: https, lower case, no path, no default port, no slash at the end.
 
-use std::time::Duration;
-
 use sigid_core::jwk::Alg;
 use sigid_core::settings::{Key, Kind, Origin, Problems, Section, Standard, Values};
 
@@ -23,10 +21,6 @@ impl Jwt {
     /// The longest that any access token of these settings lives.
     pub fn access_token_lifetime_max_secs(&self) -> u32 {
         self.access_token_lifetime_human_secs.max(self.access_token_lifetime_agent_secs)
-    }
-
-    pub fn key_rotation(&self) -> Duration {
-        Duration::from_hours(24 * u64::from(self.key_rotation_days))
     }
 }
 

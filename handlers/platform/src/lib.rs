@@ -1,3 +1,9 @@
-//! What the other areas stand on: the outbox today; mail, webhooks and jobs come here.
+//! What the other areas stand on: the outbox, the feed's reader, replay marks, jobs; mail and webhooks
+//! come here.
 
+#![forbid(unsafe_code)]
+
+pub mod feed;
+pub mod jobs;
 pub mod outbox;
+pub mod replay;

@@ -79,7 +79,7 @@ pub enum MigrateFault {
     /// A file was refused; nothing of it remains. The message is the server's about our own statement.
     Refused {
         name: &'static str,
-        line: usize,
+        line: Option<usize>,
         state: String,
         message: String,
     },
@@ -235,16 +235,21 @@ async fn apply(client: &Client, migration: &Migration) -> Result<(), MigrateFaul
 
 fn refused(migration: &Migration, error: tokio_postgres::Error) -> MigrateFault {
     let Some(database) = error.as_db_error() else { return PgFault::from(error).into() };
-    let before = match database.position() {
-        Some(ErrorPosition::Original(position)) => (*position as usize).saturating_sub(1),
-        _ => 0,
+    let line = match database.position() {
+        Some(ErrorPosition::Original(position)) => Some(line_at(migration.sql, *position as usize)),
+        _ => None,
     };
     MigrateFault::Refused {
         name: migration.name,
-        line: migration.sql.chars().take(before).filter(|character| *character == '\n').count() + 1,
+        line,
         state: database.code().code().to_owned(),
         message: database.message().to_owned(),
     }
+}
+
+/// `position` counts characters, from one.
+fn line_at(sql: &str, position: usize) -> usize {
+    sql.chars().take(position.saturating_sub(1)).filter(|character| *character == '\n').count() + 1
 }
 
 fn digest_of(migration: &Migration) -> String {
@@ -275,7 +280,8 @@ impl fmt::Display for MigrateFault {
             Self::Level(level) => level.fmt(f),
             Self::Busy => f.write_str("another migration is running; try again when it has ended"),
             Self::Refused { name, line, state, message } => {
-                write!(f, "migrations/{name}.sql line {line}: {message} ({state}); nothing of this file was applied")
+                let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
+                write!(f, "migrations/{name}.sql{line}: {message} ({state}); nothing of this file was applied")
             }
             Self::Database(fault) => fault.fmt(f),
         }
@@ -340,6 +346,13 @@ mod tests {
             (vec![changed, foreign], Level::Ahead(vec!["3_three".to_owned()]), "ahead comes first"),
         ] {
             assert_eq!(level(&applied, &[ONE, TWO]), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_position_has_a_line() {
+        for (position, line) in [(0, 1), (1, 1), (2, 1), (3, 2), (5, 3), (99, 3)] {
+            assert_eq!(line_at("ä\nb\nc", position), line, "position {position}");
         }
     }
 

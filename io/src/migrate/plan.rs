@@ -1,6 +1,6 @@
 //! `sigid migrate --plan`: what a run would do, for somebody who has to answer for the traffic meanwhile.
 //!
-//! For each pending file its statements, and under each what it locks and how many rows are there. Runs in a
+//! For each pending file its statements, and under each which existing tables it locks and how many rows are there. Runs in a
 //! read-only transaction; creates nothing.
 
 use tokio_postgres::Client;
@@ -30,7 +30,7 @@ pub(super) async fn print(
         out(format!("{line};"));
     }
     for migration in pending {
-        out(format!("-- {}: {} statements, one transaction", migration.name, statements(migration.sql).len()));
+        out(format!("-- {} (statements: {}, one transaction)", migration.name, statements(migration.sql).len()));
         for statement in statements(migration.sql) {
             out(format!("{statement};"));
             for line in describe(client, statement).await? {
@@ -47,22 +47,25 @@ async fn describe(client: &Client, statement: &str) -> Result<Vec<String>, PgFau
     };
     let mut lines = Vec::new();
     for Touch { table, lock } in touched {
-        let rows = count(client, &table).await?;
-        lines.push(format!("locks {table} ({rows}) {lock}"));
+        // Nobody waits for a table that does not exist yet.
+        if let Some(rows) = count(client, &table).await? {
+            lines.push(format!("locks {table} ({rows}) {lock}"));
+        }
     }
     Ok(lines)
 }
 
-/// `new`, an exact count of a small table, or the planner's estimate of a large one.
-async fn count(client: &Client, table: &str) -> Result<String, PgFault> {
+/// An exact count of a small table, or the planner's estimate of a large one.
+async fn count(client: &Client, table: &str) -> Result<Option<String>, PgFault> {
     let row = client.query_one(SIZE, &[&table]).await?;
-    let Some(name) = row.try_get::<_, Option<String>>(0)? else { return Ok("new".to_owned()) };
+    let Some(name) = row.try_get::<_, Option<String>>(0)? else { return Ok(None) };
     let (estimate, bytes, unfiltered): (f64, i64, bool) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
     if unfiltered && bytes <= EXACT_BYTES_MAX {
         let rows: i64 = client.query_one(&format!("select count(*) from {name}"), &[]).await?.try_get(0)?;
-        return Ok(format!("{rows} rows"));
+        return Ok(Some(format!("{rows} rows")));
     }
-    Ok(if estimate >= 0.0 { format!("about {estimate:.0} rows") } else { format!("{bytes} bytes, never analysed") })
+    let known = estimate >= 0.0;
+    Ok(Some(if known { format!("about {estimate:.0} rows") } else { format!("{bytes} bytes, never analysed") }))
 }
 
 /// A count takes well under a second below this.

@@ -5,7 +5,7 @@
 //! fails and nothing else is alive; a closed connection is noticed by its driver task without a round trip.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub struct PoolState {
     pub connections: u32,
     pub idle: u32,
     /// Callers waiting for a connection.
-    pub waiting: u64,
+    pub waiting: u32,
     /// Whether the last attempt to connect failed.
     pub failing: bool,
 }
@@ -56,7 +56,7 @@ impl Pool {
         PoolState {
             connections: state.connections,
             idle: state.idle_connections,
-            waiting: state.statistics.get_started.saturating_sub(state.statistics.completed_gets()),
+            waiting: self.health.waiting.load(Ordering::Relaxed),
             failing: self.health.failing().is_some(),
         }
     }
@@ -114,6 +114,7 @@ impl Pool {
         if let Some(fault) = self.health.refusal(self.is_empty()) {
             return Err(fault);
         }
+        let _waiting = Waiting::new(&self.health.waiting);
         let mut taking = std::pin::pin!(self.inner.get());
         loop {
             tokio::select! {
@@ -256,10 +257,27 @@ impl bb8::ManageConnection for Manager {
     }
 }
 
+/// Counts a caller for as long as it waits; bb8 forgets those who stop waiting.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// What is known of the server from the attempts to connect.
 struct Health {
     name: &'static str,
     closed: AtomicBool,
+    waiting: AtomicU32,
     last: Mutex<Last>,
     failures: watch::Sender<u64>,
 }
@@ -274,7 +292,7 @@ struct Last {
 impl Health {
     fn new(name: &'static str) -> Self {
         let (failures, _) = watch::channel(0);
-        Self { name, closed: AtomicBool::new(false), last: Mutex::default(), failures }
+        Self { name, closed: AtomicBool::new(false), waiting: AtomicU32::new(0), last: Mutex::default(), failures }
     }
 
     /// The answer to give without trying: the pool is closed, or nothing is alive and the pause is not over.

@@ -33,10 +33,8 @@ pub struct DevJson {
 /// A client's credentials, and what it is registered with.
 #[derive(Serialize, Deserialize)]
 pub struct Client {
-    pub name: String,
-    pub client_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_secret: Option<String>,
+    #[serde(flatten)]
+    pub credential: Credential,
     #[serde(flatten)]
     pub registered: serde_json::Map<String, serde_json::Value>,
 }
@@ -77,11 +75,12 @@ impl DevJson {
         ] {
             let _ = writeln!(lines, "  {what:<16} {value}");
         }
-        for client in &self.clients {
-            let secret = client.client_secret.as_deref().unwrap_or("(public, no secret)");
-            let _ = writeln!(lines, "  {:<16} {} {secret}", client.name, client.client_id);
+        let credentials = self.clients.iter().map(|client| &client.credential);
+        for Credential { name, client_id, client_secret } in credentials.clone() {
+            let secret = client_secret.as_deref().unwrap_or("(public, no secret)");
+            let _ = writeln!(lines, "  {name:<16} {client_id} {secret}");
         }
-        if let Some(Client { client_id, client_secret: Some(secret), .. }) = self.clients.first() {
+        if let Some(Credential { client_id, client_secret: Some(secret), .. }) = credentials.clone().next() {
             let (ca, issuer) = (&self.ca_pem_path, &self.issuer);
             let _ = write!(
                 lines,
@@ -102,7 +101,7 @@ pub fn find_environment(directory: &Path) -> Option<String> {
     if !Path::new(&format!("/proc/{}", dev.pid)).exists() {
         return None;
     }
-    let service = dev.clients.first()?;
+    let service = &dev.clients.first()?.credential;
     let pid = dev.pid.to_string();
     let assignments = [
         ("SIGID_ISSUER", dev.issuer.as_str()),
@@ -116,12 +115,7 @@ pub fn find_environment(directory: &Path) -> Option<String> {
 }
 
 fn client(demo: &Demo, credential: &Credential) -> Client {
-    Client {
-        name: demo.name.into(),
-        client_id: credential.client_id.clone(),
-        client_secret: credential.client_secret.clone(),
-        registered: demo.shown(),
-    }
+    Client { credential: credential.clone(), registered: demo.shown() }
 }
 
 /// For a POSIX shell.

@@ -66,11 +66,6 @@ impl Cluster {
         Ok(Self { programs, account, place, sockets, name: format!("sigid-{hash}"), child: None })
     }
 
-    /// Where the data is, for the person who looks for it.
-    pub fn place(&self) -> &Path {
-        &self.place
-    }
-
     pub fn url(&self, role: &str) -> String {
         format!("postgresql:///{DATABASE}?host={}&user={role}", percent_encode(&self.sockets))
     }
@@ -95,9 +90,9 @@ impl Cluster {
     /// Ends the sessions and writes everything out; returns when the postmaster is gone. Fine when none runs.
     pub fn stop(&mut self) -> Result<(), Fault> {
         if matches!(postmaster::find(&self.data()), Found::Running(_)) {
-            let fast = self.run(self.pg_ctl(["stop", "-m", "fast", "-w", "-t", "30"]))?;
+            let fast = run(self.pg_ctl(["stop", "-m", "fast", "-w", "-t", "30"]))?;
             if !fast.status.success() && matches!(postmaster::find(&self.data()), Found::Running(_)) {
-                let immediate = self.run(self.pg_ctl(["stop", "-m", "immediate", "-w", "-t", "10"]))?;
+                let immediate = run(self.pg_ctl(["stop", "-m", "immediate", "-w", "-t", "10"]))?;
                 demand(&immediate, "stop PostgreSQL")?;
             }
         }
@@ -150,10 +145,11 @@ impl Cluster {
     fn make(&self, instance: &str) -> Result<(), Fault> {
         self.make_place()?;
         let fresh = self.place.join("data.new");
+        self.make_private(&fresh)?;
         let mut initdb = self.command("initdb");
         initdb.arg("-D").arg(&fresh).args(["-U", OWNER, "--auth-local=trust", "--auth-host=reject"]);
         initdb.args(["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]);
-        demand(&self.run(initdb)?, "make the PostgreSQL cluster")?;
+        demand(&run(initdb)?, "make the PostgreSQL cluster")?;
         self.make_roles(&fresh)?;
         let data = self.data();
         fs::rename(&fresh, &data).map_err(Fault::at("rename", &fresh))?;
@@ -161,11 +157,17 @@ impl Cluster {
         fs::write(&path, instance).map_err(Fault::at("write", &path))
     }
 
+    /// Root keeps the place its own, passable for the account: what root writes there, the account cannot redirect.
     fn make_place(&self) -> Result<(), Fault> {
-        if let (Some(_), Some(parent)) = (self.account, self.place.parent()) {
-            DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(Fault::at("create", parent))?;
+        let mode = if self.account.is_some() { 0o755 } else { 0o700 };
+        DirBuilder::new().recursive(true).mode(mode).create(&self.place).map_err(Fault::at("create", &self.place))?;
+        if self.account.is_some() {
+            // Whatever the umask says.
+            for path in self.place.ancestors().take(2) {
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(Fault::at("open up", path))?;
+            }
         }
-        self.make_private(&self.place)
+        Ok(())
     }
 
     /// PostgreSQL's single-user mode: no socket, so nothing to guard, and no client program needed.
@@ -190,7 +192,7 @@ impl Cluster {
         if output.stderr.is_empty() { Ok(()) } else { Err(said("make the roles", &output)) }
     }
 
-    /// A directory that only the cluster's account (and root) can enter.
+    /// A directory that only the cluster's account (and root) can enter; one that is there already stays.
     fn make_private(&self, path: &Path) -> Result<(), Fault> {
         match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(Fault::at("create", path)(error)),
@@ -285,11 +287,11 @@ impl Cluster {
     fn command(&self, program: &str) -> Command {
         self.programs.command(program, self.account, &self.place)
     }
+}
 
-    fn run(&self, mut command: Command) -> Result<Output, Fault> {
-        let program = PathBuf::from(command.get_program());
-        command.output().map_err(Fault::at("run", &program))
-    }
+fn run(mut command: Command) -> Result<Output, Fault> {
+    let program = PathBuf::from(command.get_program());
+    command.output().map_err(Fault::at("run", &program))
 }
 
 /// `XDG_RUNTIME_DIR` is the user's own and empties itself at logout; /tmp is what there is without it, or when a
@@ -357,7 +359,7 @@ const INSTANCE: &str = "instance";
 const SOCKET: &str = ".s.PGSQL.5432";
 /// sun_path has 108 bytes and ends with a zero.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 const BACKENDS_GONE_WITHIN: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;

@@ -42,13 +42,10 @@ impl State {
 
     pub fn find(directory: &Directory) -> Result<Option<Self>, Fault> {
         let Some(text) = directory.find_text(Name::State)? else { return Ok(None) };
-        match serde_json::from_str(&text) {
-            Ok(state) => Ok(Some(state)),
-            Err(_) => {
-                let file = directory.file(Name::State);
-                Err(Fault::refused(format!("{} cannot be read; start over with --reset", file.display())))
-            }
-        }
+        serde_json::from_str(&text).map(Some).map_err(|_| {
+            let file = directory.file(Name::State);
+            Fault::refused(format!("{} cannot be read; start over with --reset", file.display()))
+        })
     }
 
     pub fn save(&self, directory: &Directory) -> Result<(), Fault> {

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn reads_credentials() {
-        let rows: &[(&str, Result<(&str, &str), BasicFault>, &str)] = &[
+        type Halves = Result<(&'static str, &'static str), BasicFault>;
+        let rows: &[(&str, Halves, &str)] = &[
             ("Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW", Ok(("s6BhdRkqt3", "gX1fBat3bV")), "RFC 6749"),
             ("bAsIc YTpi", Ok(("a", "b")), "the scheme's case does not matter"),
             ("Basic   YTpi", Ok(("a", "b")), "more spaces"),

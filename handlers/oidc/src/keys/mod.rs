@@ -34,6 +34,8 @@ use sigid_io::pg::{PgFault, Pool, Scope};
 use sigid_io::signer::{Algorithm, LocalSigner, SignFault, generate};
 use sigid_platform::outbox::{Act, Change, Event, News};
 
+use crate::config::Jwt;
+
 pub use model::{Key, KeyState, Policy, Refusal, Step};
 pub use seal::{RootKey, SealFault};
 
@@ -90,6 +92,15 @@ impl From<SealFault> for Fault {
 impl From<SignFault> for Fault {
     fn from(fault: SignFault) -> Self {
         Self::Sign(fault)
+    }
+}
+
+impl From<&Jwt> for Policy {
+    fn from(jwt: &Jwt) -> Self {
+        Self {
+            rotation_s: 86_400 * i64::from(jwt.key_rotation_days),
+            token_life_max_s: i64::from(jwt.access_token_lifetime_max_secs()),
+        }
     }
 }
 

@@ -105,7 +105,9 @@ pub enum Refusal {
     /// No key of the algorithm is published as next.
     NothingPublished,
     /// The next key may sign from this second on.
-    TooYoung { ripe_s: i64 },
+    TooYoung {
+        ripe_s: i64,
+    },
 }
 
 /// One key that signs and one that will, for the algorithm.
@@ -146,13 +148,7 @@ pub fn rotate_due(keys: &[Key], alg: Alg, now_s: i64, policy: &Policy) -> Vec<St
 }
 
 /// What an administrator asks for: the next key signs from now on. `at_once` waives the lead time.
-pub fn rotate(
-    keys: &[Key],
-    alg: Alg,
-    now_s: i64,
-    policy: &Policy,
-    at_once: bool,
-) -> Result<Vec<Step>, Refusal> {
+pub fn rotate(keys: &[Key], alg: Alg, now_s: i64, policy: &Policy, at_once: bool) -> Result<Vec<Step>, Refusal> {
     let next = find_next(keys, alg).ok_or(Refusal::NothingPublished)?;
     if !at_once && next.ripe_s() > now_s {
         return Err(Refusal::TooYoung { ripe_s: next.ripe_s() });
@@ -161,12 +157,7 @@ pub fn rotate(
 }
 
 /// A compromised key: dead now, and replaced now if nothing else of its algorithm signs.
-pub fn revoke(
-    keys: &[Key],
-    kid: &str,
-    now_s: i64,
-    policy: &Policy,
-) -> Result<Vec<Step>, Refusal> {
+pub fn revoke(keys: &[Key], kid: &str, now_s: i64, policy: &Policy) -> Result<Vec<Step>, Refusal> {
     let key = keys.iter().find(|key| key.kid.as_str() == kid).ok_or(Refusal::UnknownKid)?;
     if key.state == KeyState::Revoked {
         return Ok(vec![]);
@@ -285,12 +276,7 @@ mod tests {
                 vec![activate("b"), retire("a", 31), generate(Next)],
                 "due, and the next key has just become ripe",
             ),
-            (
-                vec![key("a", Active, 0), key("c", Active, 20), key("b", Next, 0)],
-                40,
-                vec![],
-                "the newest counts",
-            ),
+            (vec![key("a", Active, 0), key("c", Active, 20), key("b", Next, 0)], 40, vec![], "the newest counts"),
             (
                 vec![key("a", Active, 0), key("c", Active, 10), key("b", Next, 0)],
                 40,

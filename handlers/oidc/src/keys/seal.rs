@@ -66,9 +66,7 @@ impl RootKey {
         let mut sealed = pkcs8.expose().clone();
         let bound = Aad::from(associated(alg, kid));
         self.cipher()
-            .and_then(|cipher| {
-                cipher.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound, &mut sealed)
-            })
+            .and_then(|cipher| cipher.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound, &mut sealed))
             .map_err(|_| SealFault::NotSealed)?;
         let mut blob = Vec::with_capacity(1 + NONCE_LEN + sealed.len());
         blob.push(VERSION);
@@ -83,22 +81,15 @@ impl RootKey {
             return Err(SealFault::NotOpened);
         };
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>().ok_or(SealFault::NotOpened)?;
-        let mut opened = Secret::new(Vec::new());
-        let mut in_place = sealed.to_vec();
+        let nonce = Nonce::assume_unique_for_key(*nonce);
         let bound = Aad::from(associated(alg, kid));
-        let plain = self
+        let mut in_place = sealed.to_vec();
+        let length = self
             .cipher()
-            .and_then(|cipher| {
-                let nonce = Nonce::assume_unique_for_key(*nonce);
-                cipher.open_in_place(nonce, bound, &mut in_place).map(|plain| plain.len())
-            })
-            .map_err(|_| SealFault::NotOpened);
-        if let Ok(length) = plain {
-            // The tag's bytes go; what remains never moves again.
-            in_place.truncate(length);
-            opened = Secret::new(in_place);
-        }
-        plain.map(|_| opened)
+            .and_then(|cipher| cipher.open_in_place(nonce, bound, &mut in_place).map(|plain| plain.len()))
+            .map_err(|_| SealFault::NotOpened)?;
+        in_place.truncate(length);
+        Ok(Secret::new(in_place))
     }
 
     fn cipher(&self) -> Result<LessSafeKey, ring::error::Unspecified> {

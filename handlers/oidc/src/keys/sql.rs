@@ -103,10 +103,7 @@ pub(super) async fn destroy(tx: &mut Tx<'_>, retired_s: i64) -> Result<Vec<Kid>,
 
 pub(super) async fn delete(tx: &mut Tx<'_>, kid: &Kid) -> Result<(), PgFault> {
     let moved = tx
-        .execute(
-            "delete from auth.signing_keys where kid = $1 and state in ('retired', 'revoked')",
-            &[&kid.as_str()],
-        )
+        .execute("delete from auth.signing_keys where kid = $1 and state in ('retired', 'revoked')", &[&kid.as_str()])
         .await?;
     one(moved)
 }

@@ -120,6 +120,12 @@ impl<'p> Change<'p> {
     }
 }
 
+/// The database's wall clock in Unix milliseconds, for a program that acts once and has measured nothing.
+pub async fn load_database_ms(pool: &Pool) -> Result<i64, PgFault> {
+    let mut tx = pool.begin(Scope::System("admin")).await?;
+    sql::load_database_ms(&mut tx).await
+}
+
 /// A row of `async.feed`.
 #[derive(Debug, PartialEq, Eq)]
 struct FeedRow {
@@ -143,6 +149,32 @@ impl FeedRow {
                 ..row(KIND_MARK, mark.key.to_string(), Some(mark.tenant))
             },
         }
+    }
+}
+
+/// Creates the day partitions ahead of `now` and drops those that are over.
+pub(crate) async fn maintain_partitions(pool: &Pool, now: std::time::SystemTime) -> Result<(), PgFault> {
+    let mut tx = pool.begin(Scope::System("jobs")).await?;
+    sql::maintain_partitions(&mut tx, now).await?;
+    tx.commit().await
+}
+
+/// Reads a row of `async.feed` back; `None` for a kind or reference that this build does not know.
+pub(crate) fn read_news(
+    kind: i16,
+    reference: &str,
+    tenant: Option<TenantId>,
+    at_s: Option<i64>,
+    expires_s: Option<i64>,
+) -> Option<News> {
+    match kind {
+        KIND_TENANT => reference.parse().ok().map(News::Tenant),
+        KIND_CLIENT => Some(News::Client(tenant?, ClientId::parse(reference).ok()?)),
+        KIND_KEY => Kid::parse(reference).ok().map(News::Key),
+        KIND_MARK => {
+            Some(News::Mark(Mark { tenant: tenant?, key: reference.parse().ok()?, at_s: at_s?, expires_s: expires_s? }))
+        }
+        _ => None,
     }
 }
 

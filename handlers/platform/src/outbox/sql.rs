@@ -47,15 +47,19 @@ pub(super) async fn insert_mark(tx: &mut Tx<'_>, mark: &Mark) -> Result<(), PgFa
     tx.execute(
         "insert into auth.marks (mark_key, tenant_id, at_s, expires_at)
          values ($1, $2, $3, $4) on conflict do nothing",
-        &[
-            &mark.key.to_bytes().as_slice(),
-            mark.tenant.as_uuid(),
-            &mark.at_s,
-            &system_time(mark.expires_s),
-        ],
+        &[&mark.key.to_bytes().as_slice(), mark.tenant.as_uuid(), &mark.at_s, &system_time(mark.expires_s)],
     )
     .await
     .map(|_| ())
+}
+
+pub(super) async fn maintain_partitions(tx: &mut Tx<'_>, now: std::time::SystemTime) -> Result<(), PgFault> {
+    tx.query("select created, dropped, skipped from async.maintain_partitions($1)", &[&now]).await.map(|_| ())
+}
+
+pub(super) async fn load_database_ms(tx: &mut Tx<'_>) -> Result<i64, PgFault> {
+    let row = tx.query_one("select (extract(epoch from clock_timestamp()) * 1000)::bigint", &[]).await?;
+    Ok(row.try_get(0)?)
 }
 
 /// UUID version 7: ordered by the change's time, unguessable within it.

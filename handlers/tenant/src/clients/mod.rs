@@ -185,12 +185,7 @@ pub async fn ensure(
 }
 
 /// Clients of a tenant by id, those after `after`, at most `limit` of them.
-pub async fn list(
-    pool: &Pool,
-    tenant: TenantId,
-    after: Option<&ClientId>,
-    limit: i64,
-) -> Result<Vec<Client>, Fault> {
+pub async fn list(pool: &Pool, tenant: TenantId, after: Option<&ClientId>, limit: i64) -> Result<Vec<Client>, Fault> {
     let mut tx = pool.begin(Scope::Tenant(*tenant.as_uuid())).await?;
     Ok(sql::load_page(&mut tx, tenant, after, limit.clamp(1, PAGE_MAX)).await?)
 }
@@ -341,11 +336,7 @@ async fn begin<'p>(pool: &'p Pool, tenant: TenantId, act: Act<'p>) -> Result<Cha
 }
 
 /// The client, held until the change is over.
-async fn lock(
-    change: &mut Change<'_>,
-    tenant: TenantId,
-    client_id: &ClientId,
-) -> Result<Client, Fault> {
+async fn lock(change: &mut Change<'_>, tenant: TenantId, client_id: &ClientId) -> Result<Client, Fault> {
     sql::lock(change.tx(), tenant, client_id).await?;
     sql::find(change.tx(), tenant, client_id).await?.ok_or(Fault::Unknown)
 }
@@ -390,19 +381,9 @@ async fn write_audiences(change: &mut Change<'_>, client: &Client) -> Result<(),
 }
 
 /// The event and the news of a change to a client.
-async fn record(
-    change: &mut Change<'_>,
-    client: &Client,
-    event_type: &'static str,
-    data: Value,
-) -> Result<(), Fault> {
+async fn record(change: &mut Change<'_>, client: &Client, event_type: &'static str, data: Value) -> Result<(), Fault> {
     change.tell(News::Client(client.tenant, client.client_id.clone())).await?;
-    let event = Event {
-        tenant: Some(client.tenant),
-        event_type,
-        subject: client.client_id.as_str(),
-        data,
-    };
+    let event = Event { tenant: Some(client.tenant), event_type, subject: client.client_id.as_str(), data };
     Ok(change.record(&event).await?)
 }
 
@@ -415,10 +396,7 @@ fn mark(client: &Client, at_s: i64, token_life_max_s: i64, act: Act<'_>) -> Mark
     }
 }
 
-fn secret_for(
-    method: AuthMethod,
-    given: Option<Secret<String>>,
-) -> Result<Option<Secret<String>>, Fault> {
+fn secret_for(method: AuthMethod, given: Option<Secret<String>>) -> Result<Option<Secret<String>>, Fault> {
     match given {
         _ if !method.has_secret() => Ok(None),
         None => Ok(Some(secrets::mint())),

@@ -86,8 +86,7 @@ pub enum AuthMethod {
 }
 
 impl AuthMethod {
-    pub const ALL: [Self; 4] =
-        [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
+    pub const ALL: [Self; 4] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -116,8 +115,7 @@ pub enum GrantType {
 }
 
 impl GrantType {
-    pub const ALL: [Self; 3] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials];
+    pub const ALL: [Self; 3] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -258,9 +256,7 @@ impl Registration {
 
     fn check_client_name(&self) -> Result<(), RegistrationFault> {
         match &self.client_name {
-            Some(name) if name.len() > CLIENT_NAME_BYTES_MAX => {
-                fault("client_name", "longer than 200 bytes")
-            }
+            Some(name) if name.len() > CLIENT_NAME_BYTES_MAX => fault("client_name", "longer than 200 bytes"),
             _ => Ok(()),
         }
     }
@@ -297,9 +293,7 @@ impl Registration {
         }
         match self.metadata_text("token_endpoint_auth_signing_alg") {
             None => Ok(()),
-            Some(_) if !by_key => {
-                fault("token_endpoint_auth_signing_alg", "belongs to private_key_jwt")
-            }
+            Some(_) if !by_key => fault("token_endpoint_auth_signing_alg", "belongs to private_key_jwt"),
             Some(alg) if alg.parse::<Alg>().is_ok() => Ok(()),
             Some(_) => fault("token_endpoint_auth_signing_alg", "no such algorithm here"),
         }
@@ -307,10 +301,9 @@ impl Registration {
 
     fn check_addresses(&self) -> Result<(), RegistrationFault> {
         let native = self.is_native() && self.auth_method == AuthMethod::None;
-        for (member, uris) in [
-            ("redirect_uris", &self.redirect_uris),
-            ("post_logout_redirect_uris", &self.post_logout_redirect_uris),
-        ] {
+        for (member, uris) in
+            [("redirect_uris", &self.redirect_uris), ("post_logout_redirect_uris", &self.post_logout_redirect_uris)]
+        {
             for uri in uris {
                 check_redirect_uri(uri, native).or_else(|what| fault(member, what))?;
             }
@@ -453,13 +446,9 @@ fn check_auth_method(said: &Said<'_>) -> Result<AuthMethod, RegistrationFault> {
     const NAME: &str = "token_endpoint_auth_method";
     match said.text(NAME).as_deref() {
         None => Ok(AuthMethod::ClientSecretBasic),
-        Some("client_secret_jwt" | "tls_client_auth" | "self_signed_tls_client_auth") => {
-            fault(NAME, NOT_IN_BUILD)
-        }
-        Some(text) => AuthMethod::parse(text).map_or_else(
-            || fault(NAME, "is client_secret_basic, client_secret_post, private_key_jwt or none"),
-            Ok,
-        ),
+        Some("client_secret_jwt" | "tls_client_auth" | "self_signed_tls_client_auth") => fault(NAME, NOT_IN_BUILD),
+        Some(text) => AuthMethod::parse(text)
+            .map_or_else(|| fault(NAME, "is client_secret_basic, client_secret_post, private_key_jwt or none"), Ok),
     }
 }
 
@@ -476,10 +465,8 @@ fn check_grant_types(said: &Said<'_>) -> Result<Vec<GrantType>, RegistrationFaul
         | "urn:ietf:params:oauth:grant-type:token-exchange"
         | "urn:ietf:params:oauth:grant-type:jwt-bearer"
         | "urn:openid:params:grant-type:ciba" => fault(NAME, NOT_IN_BUILD),
-        text => GrantType::parse(text).map_or_else(
-            || fault(NAME, "is authorization_code, refresh_token or client_credentials"),
-            Ok,
-        ),
+        text => GrantType::parse(text)
+            .map_or_else(|| fault(NAME, "is authorization_code, refresh_token or client_credentials"), Ok),
     };
     said.list(NAME).into_iter().map(grant).collect()
 }
@@ -487,16 +474,12 @@ fn check_grant_types(said: &Said<'_>) -> Result<Vec<GrantType>, RegistrationFaul
 fn check_scope(said: &Said<'_>) -> Result<Scope, RegistrationFault> {
     match said.text("scope") {
         None => Ok(Scope::default()),
-        Some(text) => Scope::parse(&text).or_else(|_| {
-            fault("scope", "is up to 64 words of printable ASCII, parted by single spaces")
-        }),
+        Some(text) => Scope::parse(&text)
+            .or_else(|_| fault("scope", "is up to 64 words of printable ASCII, parted by single spaces")),
     }
 }
 
-fn check_resources(
-    said: &Said<'_>,
-    member: &'static str,
-) -> Result<Vec<String>, RegistrationFault> {
+fn check_resources(said: &Said<'_>, member: &'static str) -> Result<Vec<String>, RegistrationFault> {
     let uris = said.list(member);
     for (at, uri) in uris.iter().enumerate() {
         if check_resource(uri).is_err() {
@@ -507,6 +490,23 @@ fn check_resources(
         }
     }
     Ok(uris)
+}
+
+/// The spellings that name the same resource as `uri`: itself, and with or without the root path.
+pub(super) fn spellings(uri: &str) -> Vec<String> {
+    let (head, query) = match uri.split_once('?') {
+        Some((head, query)) => (head, format!("?{query}")),
+        None => (uri, String::new()),
+    };
+    let other = match head.strip_suffix('/') {
+        Some(bare) => format!("{bare}{query}"),
+        None => format!("{head}/{query}"),
+    };
+    let mut all = vec![uri.to_owned()];
+    if same_resource(uri, &other) {
+        all.push(other);
+    }
+    all
 }
 
 fn check_jwks(said: &Said<'_>) -> Result<Option<Value>, RegistrationFault> {
@@ -523,10 +523,7 @@ fn check_jwks(said: &Said<'_>) -> Result<Option<Value>, RegistrationFault> {
     }
 }
 
-fn check_response_types(
-    said: &Said<'_>,
-    registration: &Registration,
-) -> Result<(), RegistrationFault> {
+fn check_response_types(said: &Said<'_>, registration: &Registration) -> Result<(), RegistrationFault> {
     let types = said.list("response_types");
     if types.iter().any(|text| text != "code") {
         return fault("response_types", "is code; there is no other (OAuth 2.1)");
@@ -542,3 +539,6 @@ fn fault<T>(member: &'static str, what: &'static str) -> Result<T, RegistrationF
     debug_assert!(members::find(member).is_some());
     Err(RegistrationFault { member, what })
 }
+
+#[cfg(test)]
+mod tests;

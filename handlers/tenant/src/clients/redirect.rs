@@ -94,8 +94,8 @@ fn check_characters(uri: &str) -> Result<(), &'static str> {
             b'*' => return Err("a wildcard is not allowed; register each address"),
             b'\\' => return Err("a backslash is not allowed"),
             b'%' => check_escape(rest.next(), rest.next(), in_query)?,
-            b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'[' | b']' | b'@' | b'!' | b'$' | b'&'
-            | b'\'' | b'(' | b')' | b'+' | b',' | b';' | b'=' => {}
+            b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'[' | b']' | b'@' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')'
+            | b'+' | b',' | b';' | b'=' => {}
             _ if byte.is_ascii_alphanumeric() => {}
             _ => return Err("a character that no URI has (white space, control or not ASCII)"),
         }

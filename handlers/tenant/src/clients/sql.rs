@@ -69,12 +69,7 @@ pub(super) async fn update(tx: &mut Tx<'_>, client: &Client) -> Result<(), PgFau
 pub(super) async fn move_state(tx: &mut Tx<'_>, client: &Client) -> Result<(), PgFault> {
     tx.execute(
         "update control.clients set state = $3, updated_at = $4 where tenant_id = $1 and client_id = $2",
-        &[
-            client.tenant.as_uuid(),
-            &client.client_id.as_str(),
-            &client.state.as_str(),
-            &system_time(client.updated_s),
-        ],
+        &[client.tenant.as_uuid(), &client.client_id.as_str(), &client.state.as_str(), &system_time(client.updated_s)],
     )
     .await
     .map(|_| ())
@@ -100,11 +95,7 @@ pub(super) async fn lock(tx: &mut Tx<'_>, tenant: TenantId, client_id: &ClientId
     .map(|_| ())
 }
 
-pub(super) async fn find(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    client_id: &ClientId,
-) -> Result<Option<Client>, PgFault> {
+pub(super) async fn find(tx: &mut Tx<'_>, tenant: TenantId, client_id: &ClientId) -> Result<Option<Client>, PgFault> {
     let row = tx
         .query_opt(
             "select c.tenant_id, c.client_id, c.client_name, c.state, c.token_endpoint_auth_method,
@@ -297,11 +288,7 @@ fn client(row: &Row) -> Result<Client, PgFault> {
         registration: Registration {
             client_name: Some(name).filter(|name| !name.is_empty()),
             auth_method: AuthMethod::parse(row.try_get(4)?).ok_or_else(unreadable)?,
-            grant_types: grant_types
-                .into_iter()
-                .map(GrantType::parse)
-                .collect::<Option<_>>()
-                .ok_or_else(unreadable)?,
+            grant_types: grant_types.into_iter().map(GrantType::parse).collect::<Option<_>>().ok_or_else(unreadable)?,
             scope: Scope::from_tokens(scope).map_err(|_| unreadable())?,
             resources: row.try_get(7)?,
             redirect_uris: row.try_get(8)?,

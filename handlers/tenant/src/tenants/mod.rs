@@ -64,12 +64,7 @@ impl From<PgFault> for Fault {
 }
 
 /// Creates an active tenant. Without a display name it is called by its slug.
-pub async fn create(
-    pool: &Pool,
-    slug: &Slug,
-    display_name: Option<&str>,
-    act: Act<'_>,
-) -> Result<Tenant, Fault> {
+pub async fn create(pool: &Pool, slug: &Slug, display_name: Option<&str>, act: Act<'_>) -> Result<Tenant, Fault> {
     let tenant = Tenant {
         tenant_id: TenantId::from_uuid(Builder::from_random_bytes(rng::random()).into_uuid()),
         slug: slug.clone(),
@@ -79,9 +74,9 @@ pub async fn create(
         updated_s: act.now_s,
     };
     let mut change = Change::begin(pool, ADMIN, act).await?;
-    sql::insert(change.tx(), &tenant).await.map_err(|fault| {
-        if fault.is_conflict("tenants_slug_key") { Fault::Exists } else { Fault::Database(fault) }
-    })?;
+    sql::insert(change.tx(), &tenant)
+        .await
+        .map_err(|fault| if fault.is_conflict("tenants_slug_key") { Fault::Exists } else { Fault::Database(fault) })?;
     change.tell(News::Tenant(tenant.tenant_id)).await?;
     record(&mut change, &tenant, "tenant.created").await?;
     change.commit().await?;
@@ -89,12 +84,7 @@ pub async fn create(
 }
 
 /// The tenant of that slug, made if there is none.
-pub async fn ensure(
-    pool: &Pool,
-    slug: &Slug,
-    display_name: Option<&str>,
-    act: Act<'_>,
-) -> Result<Tenant, Fault> {
+pub async fn ensure(pool: &Pool, slug: &Slug, display_name: Option<&str>, act: Act<'_>) -> Result<Tenant, Fault> {
     match create(pool, slug, display_name, act).await {
         Err(Fault::Exists) => load(pool, slug).await,
         created => created,
@@ -114,12 +104,7 @@ pub async fn load(pool: &Pool, slug: &Slug) -> Result<Tenant, Fault> {
 }
 
 /// Disables a tenant: its clients are refused everywhere, its tokens are dead. Doing it twice is no fault.
-pub async fn disable(
-    pool: &Pool,
-    slug: &Slug,
-    token_life_max_s: i64,
-    act: Act<'_>,
-) -> Result<Tenant, Fault> {
+pub async fn disable(pool: &Pool, slug: &Slug, token_life_max_s: i64, act: Act<'_>) -> Result<Tenant, Fault> {
     let mut change = Change::begin(pool, ADMIN, act).await?;
     let tenant = move_state(&mut change, slug, TenantState::Disabled).await?;
     change.mark(mark(&tenant, act.now_s, token_life_max_s, act)).await?;
@@ -129,12 +114,7 @@ pub async fn disable(
 }
 
 /// Enables a tenant. What a node issued while it had not yet learnt of the disabling stays dead.
-pub async fn enable(
-    pool: &Pool,
-    slug: &Slug,
-    token_life_max_s: i64,
-    act: Act<'_>,
-) -> Result<Tenant, Fault> {
+pub async fn enable(pool: &Pool, slug: &Slug, token_life_max_s: i64, act: Act<'_>) -> Result<Tenant, Fault> {
     let mut change = Change::begin(pool, ADMIN, act).await?;
     let tenant = move_state(&mut change, slug, TenantState::Active).await?;
     change.mark(mark(&tenant, act.now_s - 1, token_life_max_s, act)).await?;
@@ -168,11 +148,7 @@ pub async fn revoke_before(
     Ok(tenant)
 }
 
-async fn move_state(
-    change: &mut Change<'_>,
-    slug: &Slug,
-    state: TenantState,
-) -> Result<Tenant, Fault> {
+async fn move_state(change: &mut Change<'_>, slug: &Slug, state: TenantState) -> Result<Tenant, Fault> {
     let now_s = change.now_s();
     let found = sql::find(change.tx(), slug).await?.ok_or(Fault::Unknown)?;
     let tenant = Tenant { state, updated_s: now_s, ..found };

@@ -11,7 +11,7 @@ pub fn example(sections: &[&'static Section], heading: &str) -> String {
     for section in sections {
         out.push('\n');
         out.push_str(&prose(section.doc));
-        out.push_str(&format!("[{}]\n", section.name));
+        out.extend(["[", section.name, "]\n"]);
         for key in section.keys {
             out.push('\n');
             out.push_str(&setting(key));

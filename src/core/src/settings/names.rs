@@ -70,7 +70,7 @@ fn refuse_key(path: &str, name: &str, value: &Value, sections: &[&'static Sectio
     } else {
         nearest(name, keys.map(|key| key.name)).map(|near| format!("did you mean {}?", shown(near)))
     };
-    let cure = cure.unwrap_or_else(|| "remove it; sigid.example.toml lists every setting".to_owned());
+    let cure = cure.unwrap_or_else(|| "remove it, sigid.example.toml lists every setting".to_owned());
     problems.add(key, format!("is not a setting of [{path}]"), cure);
 }
 

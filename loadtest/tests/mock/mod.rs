@@ -1,0 +1,240 @@
+//! A small authorization server: discovery, client_credentials, introspection, revocation. Its tokens are JWTs in shape,
+//! with a `jti`; it remembers which it has issued and which it has revoked.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{Request, Response};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+pub const SECRET: &str = "correct-horse-battery";
+
+/// How the server treats introspection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    Honest,
+    ForgetsRevocations,
+    /// Every answer is of the first token issued.
+    MixesTokensUp,
+    /// 1.5 s after the load began (in the measured time), answers nothing for 400 ms.
+    StallsOnce,
+    /// After the setup, no answer at all.
+    FallsSilent,
+    /// Each connection ends after 60 requests.
+    HangsUp,
+}
+
+pub struct Mock {
+    pub directory: PathBuf,
+    pub ca: PathBuf,
+    port: u16,
+    state: Arc<State>,
+}
+
+struct State {
+    manner: Manner,
+    issuer: String,
+    tokens: Mutex<HashMap<String, u64>>,
+    revoked: Mutex<HashSet<String>>,
+    introspections: AtomicU64,
+    loaded_since: Mutex<Option<Instant>>,
+}
+
+impl Mock {
+    /// Serves from a thread of its own until the test process ends.
+    pub fn start(manner: Manner) -> Self {
+        static DIRECTORIES: AtomicU64 = AtomicU64::new(0);
+        let serial = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("sigid-loadtest-{}-{serial}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let ca = directory.join("ca.pem");
+        std::fs::write(&ca, certificate.cert.pem()).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(State {
+            manner,
+            issuer: format!("https://localhost:{port}"),
+            tokens: Mutex::default(),
+            revoked: Mutex::default(),
+            introspections: AtomicU64::new(0),
+            loaded_since: Mutex::default(),
+        });
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || serve(listener, &certificate, shared));
+        Self { directory, ca, port, state }
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.port)
+    }
+
+    pub fn wait_for_introspections(&self, count: u64) {
+        let until = Instant::now() + Duration::from_secs(30);
+        while self.state.introspections.load(Ordering::Relaxed) < count {
+            assert!(Instant::now() < until, "the load did not come");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Mock {
+    fn drop(&mut self) {
+        // Reports are read by then, or the test has failed.
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_file(&self.ca);
+        }
+    }
+}
+
+/// A page of metrics over plain HTTP/1.1; its address.
+pub fn start_metrics(page: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let _ = socket.read(&mut [0; 1024]);
+            let _ = write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len());
+        }
+    });
+    url
+}
+
+fn serve(listener: std::net::TcpListener, certificate: &rcgen::CertifiedKey<rcgen::KeyPair>, state: Arc<State>) {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_no_client_auth().with_single_cert(vec![certificate.cert.der().clone()], key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async move {
+        let listener = TcpListener::from_std(listener).unwrap();
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            tokio::spawn(connection(acceptor.clone(), socket, Arc::clone(&state)));
+        }
+    });
+}
+
+async fn connection(acceptor: TlsAcceptor, socket: TcpStream, state: Arc<State>) {
+    let Ok(stream) = acceptor.accept(socket).await else { return };
+    let Ok(mut wire) = h2::server::handshake(stream).await else { return };
+    let mut introspections = 0;
+    while let Some(Ok((request, respond))) = wire.accept().await {
+        introspections += u32::from(request.uri().path() == "/introspect");
+        if state.manner == Manner::HangsUp && introspections > 60 {
+            return;
+        }
+        tokio::spawn(answer(request, respond, Arc::clone(&state)));
+    }
+}
+
+async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, state: Arc<State>) {
+    let (head, mut incoming) = request.into_parts();
+    let mut body = Vec::new();
+    while let Some(Ok(chunk)) = incoming.data().await {
+        let _ = incoming.flow_control().release_capacity(chunk.len());
+        body.extend_from_slice(&chunk);
+    }
+    let form = form(&String::from_utf8(body).unwrap());
+    let authorization = head.headers.get("authorization").map(|v| v.to_str().unwrap().to_owned());
+    let known = is_known(authorization.as_deref(), &form);
+    let (status, text) = match head.uri.path() {
+        "/.well-known/openid-configuration" => (200, discovery(&state.issuer)),
+        "/token" if known => (200, issue(&state)),
+        "/introspect" if known => match introspect(&state, &form).await {
+            Some(text) => (200, text),
+            None => std::future::pending().await,
+        },
+        "/revoke" if known => {
+            state.revoked.lock().unwrap().insert(form["token"].clone());
+            (200, String::new())
+        }
+        "/token" | "/introspect" | "/revoke" => (401, r#"{"error":"invalid_client"}"#.to_owned()),
+        _ => (404, String::new()),
+    };
+    let response = Response::builder().status(status).header("server", "mock/1").body(()).unwrap();
+    if let Ok(mut stream) = respond.send_response(response, text.is_empty()) {
+        if !text.is_empty() {
+            let _ = stream.send_data(Bytes::from(text), true);
+        }
+    }
+}
+
+fn discovery(issuer: &str) -> String {
+    format!(r#"{{"issuer":"{issuer}","token_endpoint":"{issuer}/token","introspection_endpoint":"{issuer}/introspect","revocation_endpoint":"{issuer}/revoke"}}"#)
+}
+
+fn issue(state: &State) -> String {
+    let mut tokens = state.tokens.lock().unwrap();
+    let serial = tokens.len() as u64;
+    let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"jti":"t{serial}"}}"#));
+    let token = format!("{}.{claims}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#));
+    tokens.insert(token.clone(), serial);
+    format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":300}}"#)
+}
+
+/// None: never answer.
+async fn introspect(state: &State, form: &HashMap<String, String>) -> Option<String> {
+    let count = state.introspections.fetch_add(1, Ordering::Relaxed);
+    if state.manner == Manner::FallsSilent && count > 0 {
+        return None;
+    }
+    if state.manner == Manner::StallsOnce && count > 0 {
+        stall(state).await;
+    }
+    let token = &form["token"];
+    let serial = state.tokens.lock().unwrap().get(token).copied();
+    let revoked = state.manner != Manner::ForgetsRevocations && state.revoked.lock().unwrap().contains(token);
+    let Some(serial) = serial.filter(|_| !revoked) else { return Some(r#"{"active":false}"#.to_owned()) };
+    let jti = if state.manner == Manner::MixesTokensUp && count > 0 { 0 } else { serial };
+    Some(format!(r#"{{"active":true,"client_id":"load","jti":"t{jti}"}}"#))
+}
+
+async fn stall(state: &State) {
+    let since = *state.loaded_since.lock().unwrap().get_or_insert_with(Instant::now);
+    let (from, until) = (since + Duration::from_millis(1500), since + Duration::from_millis(1900));
+    if Instant::now() > from {
+        tokio::time::sleep_until(until.into()).await;
+    }
+}
+
+fn is_known(authorization: Option<&str>, form: &HashMap<String, String>) -> bool {
+    let basic = format!("Basic {}", STANDARD.encode(format!("load:{SECRET}")));
+    let post = form.get("client_id").is_some_and(|id| id == "load") && form.get("client_secret").is_some_and(|s| s == SECRET);
+    authorization == Some(&basic) || post
+}
+
+fn form(body: &str) -> HashMap<String, String> {
+    body.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), decoded(value))).collect()
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'%' => {
+                let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
+            }
+            b'+' => bytes.push(b' '),
+            _ => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}

@@ -1,0 +1,84 @@
+//! Why a command ended without its effect, and with which exit code.
+
+use std::fmt;
+
+use sigid_io::pg::PgFault;
+use sigid_oidc::keys;
+use sigid_tenant::{clients, tenants};
+
+/// One line, and a code.
+#[derive(Debug)]
+pub(super) struct Fault {
+    line: String,
+    code: u8,
+}
+
+impl Fault {
+    /// What was asked for is not done: exit 1.
+    pub(super) fn refused(line: impl Into<String>) -> Self {
+        Self { line: format!("sigid admin: {}", line.into()), code: 1 }
+    }
+
+    /// The command line makes no sense: exit 64.
+    pub(super) fn usage(line: impl Into<String>) -> Self {
+        Self { line: format!("sigid admin: {}", line.into()), code: 64 }
+    }
+
+    /// The configuration cannot be used: exit 78. The lines are as `sigid check` prints them.
+    pub(super) fn configuration(lines: impl Into<String>) -> Self {
+        Self { line: lines.into(), code: 78 }
+    }
+
+    pub(super) fn exit_code(&self) -> u8 {
+        self.code
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+impl From<PgFault> for Fault {
+    fn from(fault: PgFault) -> Self {
+        match &fault {
+            PgFault::Settings(what) => Self::configuration(format!("database.url: {what}; see sigid check")),
+            PgFault::Unreachable(_) | PgFault::Timeout => Self { line: format!("sigid admin: {fault}"), code: 69 },
+            PgFault::Other(state) if UNMIGRATED.contains(&&**state) => {
+                Self::refused("the database is not migrated; run sigid migrate")
+            }
+            _ => Self::refused(fault.to_string()),
+        }
+    }
+}
+
+impl From<tenants::Fault> for Fault {
+    fn from(fault: tenants::Fault) -> Self {
+        match fault {
+            tenants::Fault::Database(fault) => fault.into(),
+            refused => Self::refused(refused.to_string()),
+        }
+    }
+}
+
+impl From<clients::Fault> for Fault {
+    fn from(fault: clients::Fault) -> Self {
+        match fault {
+            clients::Fault::Database(fault) => fault.into(),
+            refused => Self::refused(refused.to_string()),
+        }
+    }
+}
+
+impl From<keys::Fault> for Fault {
+    fn from(fault: keys::Fault) -> Self {
+        match fault {
+            keys::Fault::Database(fault) => fault.into(),
+            refused => Self::refused(refused.to_string()),
+        }
+    }
+}
+
+/// No such table, schema, column or function.
+const UNMIGRATED: [&str; 4] = ["42P01", "3F000", "42703", "42883"];
