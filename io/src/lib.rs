@@ -10,6 +10,7 @@ pub mod http;
 pub mod metrics;
 pub mod migrate;
 pub mod pg;
+pub mod probe;
 mod proxy_protocol;
 pub mod rng;
 pub mod settings;

@@ -16,6 +16,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+/// What a shard negotiates with; opaque outside this package.
+pub type Config = ServerConfig;
+
 const TICKETS_PER_HANDSHAKE: usize = 1;
 
 /// Builds server configurations that share one ticket key.

@@ -108,7 +108,7 @@ impl Settings {
 }
 
 #[derive(Parser)]
-#[command(name = "sigid-loadtest", version, about = "Load for any OAuth server that answers RFC 7662 introspection over HTTP/2.\nOpen loop by default: latency counts from the moment a request was due.")]
+#[command(name = "sigid-loadtest", version, args_override_self = true, about = "Load for any OAuth server that answers RFC 7662 introspection over HTTP/2.\nOpen loop by default: latency counts from the moment a request was due.")]
 struct Cli {
     /// What to ask the target
     #[arg(value_enum, required_unless_present = "compare")]

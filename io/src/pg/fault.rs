@@ -147,3 +147,24 @@ fn reason(kind: io::ErrorKind) -> &'static str {
 
 /// A changed table under a cached plan, and a prepared statement the server no longer has.
 const SPOILING_STATES: [&str; 2] = ["0A000", "26000"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_connection_string_shows_nothing_of_itself() {
+        let error = "postgres://u:hush@h/d?nonsense=hush".parse::<tokio_postgres::Config>().unwrap_err();
+        let fault = PgFault::from(error);
+        assert_eq!(fault, PgFault::Settings("the connection string is not one"));
+        assert!(!format!("{fault} {fault:?}").contains("hush"));
+    }
+
+    #[test]
+    fn only_the_constraint_of_that_name_is_the_conflict() {
+        let fault = PgFault::Conflict("tenants_slug_key".into());
+        assert!(fault.is_conflict("tenants_slug_key"));
+        assert!(!fault.is_conflict("clients_pkey"));
+        assert!(!PgFault::Timeout.is_conflict(""));
+    }
+}

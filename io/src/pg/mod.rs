@@ -111,9 +111,9 @@ impl Pools {
             if let Some((_, pool)) = built.iter().find(|(other, _)| other.url == target.url) {
                 return Ok(pool.clone());
             }
-            let shared = Plane::ALL.iter().filter(|other| settings.target(**other).url == target.url).count() > 1;
-            let name = if shared { "all" } else { plane.as_str() };
-            let pool = Pool::build(settings, target, name, &roots, planes.contains(&plane))?;
+            let users = planes.iter().copied().filter(|other| settings.target(*other).url == target.url);
+            let users: Vec<Plane> = users.collect();
+            let pool = Pool::build(settings, target, pool_name(plane, &users), &roots, !users.is_empty())?;
             built.push((target, pool.clone()));
             Ok(pool)
         };
@@ -126,5 +126,42 @@ impl Pools {
     }
 }
 
+/// Whose pool it is to somebody who looks at the server: the plane that uses it, or `all`. Every process reads
+/// identities, so that plane does not count beside another.
+fn pool_name(plane: Plane, users: &[Plane]) -> &'static str {
+    let mut others = users.iter().filter(|user| **user != Plane::Identity);
+    match (others.next(), others.next()) {
+        (None, _) => plane.as_str(),
+        (Some(only), None) => only.as_str(),
+        (Some(_), Some(_)) => "all",
+    }
+}
+
 /// One reads the window, one reloads what it named.
 const FEED_CONNECTIONS_MAX: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_is_named_after_its_users() {
+        for (plane, users, expected) in [
+            (Plane::Identity, &Plane::ALL[..], "all"),
+            (Plane::Auth, &[Plane::Auth], "auth"),
+            (Plane::Identity, &[Plane::Identity, Plane::Auth], "auth"),
+            (Plane::Identity, &[Plane::Identity], "identity"),
+            (Plane::Control, &[], "control"),
+        ] {
+            assert_eq!(pool_name(plane, users), expected, "{plane:?} {users:?}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_may_move_between_threads() {
+        fn check<T: Send>(_: impl FnOnce(&'static mut Tx<'static>) -> T) {}
+        check(|tx| tx.query("", &[]));
+        check(|tx| tx.execute("", &[]));
+        check(|tx| tx.query_opt("", &[]));
+    }
+}

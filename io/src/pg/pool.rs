@@ -365,3 +365,35 @@ const ANSWER_GRACE: Duration = Duration::from_millis(500);
 const PREPARE_DEADLINE: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_pool_refuses_during_the_pause_only() {
+        let refused = PgFault::Unreachable("connection refused");
+        let health = Health::new("auth");
+        assert_eq!(health.refusal(true), None, "nothing has failed yet");
+        health.note_failure(&refused);
+        assert_eq!(health.refusal(true), Some(refused.clone()), "nothing is alive and the pause runs");
+        assert_eq!(health.refusal(false), None, "a connection is alive");
+        health.last().retry_at = Some(Instant::now());
+        assert_eq!(health.refusal(true), None, "the pause is over: try");
+        assert_eq!(health.failing(), Some(refused));
+        health.note_success();
+        assert_eq!((health.refusal(true), health.failing()), (None, None), "all is forgotten");
+    }
+
+    #[test]
+    fn the_pause_grows_once_for_attempts_side_by_side() {
+        let health = Health::new("auth");
+        let fault = PgFault::Unreachable("connection refused");
+        for expected in [50, 100, 200, 400, 800, 1000, 1000] {
+            health.note_failure(&fault);
+            health.note_failure(&fault);
+            assert_eq!(health.last().pause, Duration::from_millis(expected));
+            health.last().retry_at = Some(Instant::now());
+        }
+    }
+}

@@ -1,7 +1,5 @@
 //! The flags of a registration document, made from the table of its members.
 
-use std::ffi::OsString;
-
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error, FromArgMatches};
 use serde_json::{Value, json};
@@ -49,7 +47,7 @@ fn flag(member: &'static Member) -> Arg {
             .value_name("BOOL")
             .num_args(0..=1)
             .require_equals(true)
-            .default_missing_value(OsString::from("true"))
+            .default_missing_value("true")
             .value_parser(BoolishValueParser::new()),
     }
 }

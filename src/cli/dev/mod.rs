@@ -182,7 +182,11 @@ fn serve(
     }
     let budgets = args.budgets == Budgets::On;
     let dev = DevJson::new(directory, &kept.state, cluster.url(APP), port, metrics_port)?;
-    let options = ServeOptions { clock_offset_file: args.clock_offset_file.clone(), budgets, exclusive_port: true };
+    let options = ServeOptions {
+        clock_offset_file: args.clock_offset_file.clone(),
+        budgets: if budgets { boot::Budgets::On } else { boot::Budgets::Off },
+        exclusive_port: true,
+    };
     let mut published = Ok(());
     let code = boot::serve(config, options, |_| {
         say(dev.ready_lines(directory, budgets));

@@ -1,0 +1,577 @@
+CREATE SCHEMA async;
+
+CREATE SCHEMA auth;
+
+CREATE SCHEMA control;
+
+CREATE SCHEMA identity;
+
+CREATE FUNCTION async.create_day_partition(space text, parent text, clock text, day date) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  name     text := parent || '_p' || to_char(day, 'YYYYMMDD');
+  stray    text := parent || '_default';
+  lower    timestamptz := day::timestamptz;
+  upper    timestamptz := (day + 1)::timestamptz;
+  moving   bigint;
+begin
+  if to_regclass(format('%I.%I', space, name)) is not null then
+    return 'present';
+  end if;
+  execute format('lock table %I.%I in access exclusive mode', space, stray);
+  execute format('select count(*) from (select from %I.%I where %I >= $1 and %I < $2 limit 50001) as overlapping',
+                 space, stray, clock, clock) into moving using lower, upper;
+  if moving > 50000 then
+    return 'full';
+  end if;
+  execute format('create table %I.%I (like %I.%I including defaults including constraints)', space, name, space, parent);
+  if moving > 0 then
+    execute format('with moved as (delete from %I.%I where %I >= $1 and %I < $2 returning *) '
+                   'insert into %I.%I select * from moved', space, stray, clock, clock, space, name) using lower, upper;
+  end if;
+  execute format('alter table %I.%I enable row level security, force row level security', space, name);
+  execute format('alter table %I.%I attach partition %I.%I for values from (%L) to (%L)',
+                 space, parent, space, name, lower, upper);
+  return 'created';
+exception when lock_not_available then
+  return 'locked';
+end
+$_$;
+
+CREATE FUNCTION async.drop_day_partitions(space text, parent text, clock text, horizon timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  name    text;
+  dropped int := 0;
+begin
+  for name in
+    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = format('%I.%I', space, parent)::regclass and c.relname ~ '_p[0-9]{8}$'
+      and (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamptz <= horizon
+    order by c.relname
+  loop
+    begin
+      execute format('drop table %I.%I', space, name);
+    exception when lock_not_available then
+      exit;
+    end;
+    dropped := dropped + 1;
+  end loop;
+  execute format('delete from %1$I.%2$I where ctid = any (array(select ctid from %1$I.%2$I where %3$I < $1 limit 10000))',
+                 space, parent || '_default', clock) using horizon;
+  return dropped;
+end
+$_$;
+
+CREATE FUNCTION async.maintain_partitions(now timestamp with time zone, events_kept interval DEFAULT '400 days'::interval, OUT created integer, OUT dropped integer, OUT skipped integer) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '200ms'
+    AS $$
+declare
+  today  constant date := now::date;
+  scope  constant text := public.app_scope();
+  family record;
+  done   text;
+begin
+  created := 0;
+  dropped := 0;
+  skipped := 0;
+  if not pg_try_advisory_xact_lock(7240115938461) then
+    return;
+  end if;
+  -- Not in the head of the function: only a superuser may name a setting there that no extension declares.
+  perform set_config('app.scope', 'jobs', true);
+  for family in
+    select * from (values
+      ('auth', 'marks', 'expires_at', now),
+      ('auth', 'assertion_replays', 'expires_at', now),
+      ('async', 'feed', 'created_at', now - interval '2 days'),
+      ('async', 'events', 'created_at', least(now, clock_timestamp()) - greatest(events_kept, interval '30 days'))
+    ) as families (space, parent, clock, horizon)
+  loop
+    for ahead in 0..2 loop
+      done := async.create_day_partition(family.space, family.parent, family.clock, today + ahead);
+      created := created + (done = 'created')::int;
+      skipped := skipped + (done in ('full', 'locked'))::int;
+      -- What this transaction holds already must not be held while it waits again.
+      exit when done = 'locked';
+    end loop;
+    dropped := dropped + async.drop_day_partitions(family.space, family.parent, family.clock, family.horizon);
+  end loop;
+  perform set_config('app.scope', scope, true);
+end
+$$;
+
+CREATE FUNCTION public.app_scope() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE(current_setting('app.scope'::text, true), ''::text);
+
+CREATE FUNCTION public.app_tenant() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('app.tenant'::text, true), ''::text))::uuid;
+
+CREATE TABLE async.events (
+    event_id uuid NOT NULL,
+    tenant_id uuid,
+    event_type text NOT NULL,
+    actor text NOT NULL,
+    subject text NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE ONLY async.events FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE async.events_default (
+    event_id uuid NOT NULL,
+    tenant_id uuid,
+    event_type text NOT NULL,
+    actor text NOT NULL,
+    subject text NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY async.events_default FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE async.feed (
+    id bigint NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    kind smallint NOT NULL,
+    ref text NOT NULL,
+    tenant_id uuid,
+    at_s bigint,
+    expires_s bigint,
+    created_at timestamp with time zone NOT NULL
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE ONLY async.feed FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE async.feed_default (
+    id bigint NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    kind smallint NOT NULL,
+    ref text NOT NULL,
+    tenant_id uuid,
+    at_s bigint,
+    expires_s bigint,
+    created_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY async.feed_default FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE async.feed ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME async.feed_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE auth.assertion_replays (
+    digest bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT assertion_replays_digest_check CHECK ((length(digest) = 32))
+)
+PARTITION BY RANGE (expires_at);
+
+ALTER TABLE ONLY auth.assertion_replays FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.assertion_replays_default (
+    digest bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT assertion_replays_digest_check CHECK ((length(digest) = 32))
+);
+
+ALTER TABLE ONLY auth.assertion_replays_default FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.marks (
+    mark_key bytea NOT NULL,
+    tenant_id uuid NOT NULL,
+    at_s bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT marks_mark_key_check CHECK ((length(mark_key) = 16))
+)
+PARTITION BY RANGE (expires_at);
+
+ALTER TABLE ONLY auth.marks FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.marks_default (
+    mark_key bytea NOT NULL,
+    tenant_id uuid NOT NULL,
+    at_s bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT marks_mark_key_check CHECK ((length(mark_key) = 16))
+);
+
+ALTER TABLE ONLY auth.marks_default FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.signing_keys (
+    kid text NOT NULL,
+    alg text NOT NULL,
+    public_jwk jsonb NOT NULL,
+    sealed_private bytea,
+    state text NOT NULL,
+    published_at timestamp with time zone NOT NULL,
+    activated_at timestamp with time zone,
+    retired_at timestamp with time zone,
+    removed_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT signing_keys_alg_check CHECK ((alg = ANY (ARRAY['ES256'::text, 'EdDSA'::text]))),
+    CONSTRAINT signing_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'active'::text, 'retired'::text, 'revoked'::text])))
+);
+
+ALTER TABLE ONLY auth.signing_keys FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE control.client_audiences (
+    tenant_id uuid NOT NULL,
+    audience text NOT NULL,
+    client_id text NOT NULL
+);
+
+ALTER TABLE ONLY control.client_audiences FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE control.client_secrets (
+    secret_id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    client_id text NOT NULL,
+    digest bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT client_secrets_digest_check CHECK ((length(digest) = 32))
+);
+
+ALTER TABLE ONLY control.client_secrets FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE control.clients (
+    client_id text NOT NULL,
+    tenant_id uuid NOT NULL,
+    client_name text NOT NULL,
+    state text DEFAULT 'active'::text NOT NULL,
+    token_endpoint_auth_method text NOT NULL,
+    grant_types text[] NOT NULL,
+    scope text[] NOT NULL,
+    resources text[] DEFAULT '{}'::text[] NOT NULL,
+    redirect_uris text[] DEFAULT '{}'::text[] NOT NULL,
+    post_logout_redirect_uris text[] DEFAULT '{}'::text[] NOT NULL,
+    jwks jsonb,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT clients_client_id_check CHECK (((length(client_id) >= 1) AND (length(client_id) <= 128))),
+    CONSTRAINT clients_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text]))),
+    CONSTRAINT clients_token_endpoint_auth_method_check CHECK ((token_endpoint_auth_method = ANY (ARRAY['client_secret_basic'::text, 'client_secret_post'::text, 'private_key_jwt'::text, 'none'::text])))
+);
+
+ALTER TABLE ONLY control.clients FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE control.tenants (
+    tenant_id uuid NOT NULL,
+    slug text NOT NULL,
+    display_name text NOT NULL,
+    state text DEFAULT 'active'::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT tenants_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text])))
+);
+
+ALTER TABLE ONLY control.tenants FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.sigid_migrations (
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY async.events ATTACH PARTITION async.events_default DEFAULT;
+
+ALTER TABLE ONLY async.feed ATTACH PARTITION async.feed_default DEFAULT;
+
+ALTER TABLE ONLY auth.assertion_replays ATTACH PARTITION auth.assertion_replays_default DEFAULT;
+
+ALTER TABLE ONLY auth.marks ATTACH PARTITION auth.marks_default DEFAULT;
+
+ALTER TABLE ONLY async.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (event_id, created_at);
+
+ALTER TABLE ONLY async.events_default
+    ADD CONSTRAINT events_default_pkey PRIMARY KEY (event_id, created_at);
+
+ALTER TABLE ONLY async.feed
+    ADD CONSTRAINT feed_pkey PRIMARY KEY (id, created_at);
+
+ALTER TABLE ONLY async.feed_default
+    ADD CONSTRAINT feed_default_pkey PRIMARY KEY (id, created_at);
+
+ALTER TABLE ONLY auth.assertion_replays
+    ADD CONSTRAINT assertion_replays_pkey PRIMARY KEY (digest, expires_at);
+
+ALTER TABLE ONLY auth.assertion_replays_default
+    ADD CONSTRAINT assertion_replays_default_pkey PRIMARY KEY (digest, expires_at);
+
+ALTER TABLE ONLY auth.marks
+    ADD CONSTRAINT marks_pkey PRIMARY KEY (mark_key, at_s, expires_at);
+
+ALTER TABLE ONLY auth.marks_default
+    ADD CONSTRAINT marks_default_pkey PRIMARY KEY (mark_key, at_s, expires_at);
+
+ALTER TABLE ONLY auth.signing_keys
+    ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (kid);
+
+ALTER TABLE ONLY control.client_audiences
+    ADD CONSTRAINT client_audiences_pkey PRIMARY KEY (tenant_id, audience);
+
+ALTER TABLE ONLY control.client_secrets
+    ADD CONSTRAINT client_secrets_pkey PRIMARY KEY (secret_id);
+
+ALTER TABLE ONLY control.clients
+    ADD CONSTRAINT clients_pkey PRIMARY KEY (client_id);
+
+ALTER TABLE ONLY control.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY control.tenants
+    ADD CONSTRAINT tenants_slug_key UNIQUE (slug);
+
+ALTER TABLE ONLY public.sigid_migrations
+    ADD CONSTRAINT sigid_migrations_pkey PRIMARY KEY (name);
+
+CREATE INDEX events_tenant_id_created_at_idx ON ONLY async.events USING btree (tenant_id, created_at);
+
+CREATE INDEX events_default_tenant_id_created_at_idx ON async.events_default USING btree (tenant_id, created_at);
+
+CREATE INDEX feed_xid_id_idx ON ONLY async.feed USING btree (xid, id);
+
+CREATE INDEX feed_default_xid_id_idx ON async.feed_default USING btree (xid, id);
+
+CREATE UNIQUE INDEX signing_keys_one_next ON auth.signing_keys USING btree (alg) WHERE (state = 'next'::text);
+
+CREATE INDEX client_audiences_client_id_idx ON control.client_audiences USING btree (client_id);
+
+CREATE INDEX client_secrets_client_id_idx ON control.client_secrets USING btree (client_id);
+
+CREATE INDEX clients_tenant_id_client_id_idx ON control.clients USING btree (tenant_id, client_id);
+
+ALTER INDEX async.events_pkey ATTACH PARTITION async.events_default_pkey;
+
+ALTER INDEX async.events_tenant_id_created_at_idx ATTACH PARTITION async.events_default_tenant_id_created_at_idx;
+
+ALTER INDEX async.feed_pkey ATTACH PARTITION async.feed_default_pkey;
+
+ALTER INDEX async.feed_xid_id_idx ATTACH PARTITION async.feed_default_xid_id_idx;
+
+ALTER INDEX auth.assertion_replays_pkey ATTACH PARTITION auth.assertion_replays_default_pkey;
+
+ALTER INDEX auth.marks_pkey ATTACH PARTITION auth.marks_default_pkey;
+
+ALTER TABLE ONLY control.client_audiences
+    ADD CONSTRAINT client_audiences_client_id_fkey FOREIGN KEY (client_id) REFERENCES control.clients(client_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY control.client_audiences
+    ADD CONSTRAINT client_audiences_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES control.tenants(tenant_id);
+
+ALTER TABLE ONLY control.client_secrets
+    ADD CONSTRAINT client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES control.clients(client_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY control.client_secrets
+    ADD CONSTRAINT client_secrets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES control.tenants(tenant_id);
+
+ALTER TABLE ONLY control.clients
+    ADD CONSTRAINT clients_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES control.tenants(tenant_id);
+
+CREATE POLICY admin ON async.events TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON async.feed TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+ALTER TABLE async.events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE async.events_default ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE async.feed ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY feed ON async.feed FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
+
+ALTER TABLE async.feed_default ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY jobs ON async.events TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON async.events_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON async.feed TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON async.feed_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY tenant ON async.events USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant ON async.feed FOR INSERT WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY admin ON auth.marks TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON auth.signing_keys TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+ALTER TABLE auth.assertion_replays ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.assertion_replays_default ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY authenticate ON auth.assertion_replays TO sigid_auth, sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
+
+CREATE POLICY authenticate ON auth.signing_keys FOR SELECT TO sigid_auth, sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
+
+CREATE POLICY feed ON auth.marks FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
+
+CREATE POLICY feed ON auth.signing_keys FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
+
+CREATE POLICY jobs ON auth.assertion_replays_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON auth.marks_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON auth.signing_keys TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+ALTER TABLE auth.marks ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.marks_default ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.signing_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant ON auth.assertion_replays USING ((( SELECT public.app_tenant() AS app_tenant) IS NOT NULL));
+
+CREATE POLICY tenant ON auth.marks USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant ON auth.signing_keys FOR SELECT USING ((( SELECT public.app_tenant() AS app_tenant) IS NOT NULL));
+
+CREATE POLICY admin ON control.client_audiences TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON control.client_secrets TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON control.clients TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON control.tenants TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY authenticate ON control.client_audiences FOR SELECT TO sigid_auth, sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
+
+CREATE POLICY authenticate ON control.client_secrets FOR SELECT TO sigid_auth, sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
+
+CREATE POLICY authenticate ON control.clients FOR SELECT TO sigid_auth, sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
+
+CREATE POLICY authenticate ON control.tenants FOR SELECT TO sigid_auth, sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
+
+ALTER TABLE control.client_audiences ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE control.client_secrets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE control.clients ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY feed ON control.client_audiences FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
+
+CREATE POLICY feed ON control.client_secrets FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
+
+CREATE POLICY feed ON control.clients FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
+
+CREATE POLICY feed ON control.tenants FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
+
+CREATE POLICY jobs ON control.clients FOR SELECT TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON control.tenants FOR SELECT TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY tenant ON control.client_audiences USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant ON control.client_secrets USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant ON control.clients USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant ON control.tenants USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+ALTER TABLE control.tenants ENABLE ROW LEVEL SECURITY;
+
+GRANT USAGE ON SCHEMA async TO sigid_identity;
+GRANT USAGE ON SCHEMA async TO sigid_auth;
+GRANT USAGE ON SCHEMA async TO sigid_control;
+GRANT USAGE ON SCHEMA async TO sigid_async;
+
+GRANT USAGE ON SCHEMA auth TO sigid_identity;
+GRANT USAGE ON SCHEMA auth TO sigid_auth;
+GRANT USAGE ON SCHEMA auth TO sigid_control;
+GRANT USAGE ON SCHEMA auth TO sigid_async;
+
+GRANT USAGE ON SCHEMA control TO sigid_auth;
+GRANT USAGE ON SCHEMA control TO sigid_control;
+GRANT USAGE ON SCHEMA control TO sigid_async;
+
+GRANT USAGE ON SCHEMA identity TO sigid_identity;
+
+REVOKE ALL ON FUNCTION async.create_day_partition(space text, parent text, clock text, day date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION async.drop_day_partitions(space text, parent text, clock text, horizon timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION async.maintain_partitions(now timestamp with time zone, events_kept interval, OUT created integer, OUT dropped integer, OUT skipped integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION async.maintain_partitions(now timestamp with time zone, events_kept interval, OUT created integer, OUT dropped integer, OUT skipped integer) TO sigid_async;
+
+GRANT INSERT ON TABLE async.events TO sigid_auth;
+GRANT SELECT,INSERT ON TABLE async.events TO sigid_control;
+GRANT SELECT,INSERT ON TABLE async.events TO sigid_async;
+
+GRANT SELECT ON TABLE async.feed TO sigid_identity;
+GRANT SELECT,INSERT ON TABLE async.feed TO sigid_auth;
+GRANT SELECT,INSERT ON TABLE async.feed TO sigid_control;
+GRANT SELECT,INSERT ON TABLE async.feed TO sigid_async;
+
+GRANT SELECT,INSERT ON TABLE auth.assertion_replays TO sigid_auth;
+
+GRANT SELECT ON TABLE auth.marks TO sigid_identity;
+GRANT SELECT,INSERT ON TABLE auth.marks TO sigid_auth;
+GRANT SELECT,INSERT ON TABLE auth.marks TO sigid_control;
+GRANT SELECT ON TABLE auth.marks TO sigid_async;
+
+GRANT SELECT ON TABLE auth.signing_keys TO sigid_auth;
+GRANT INSERT,DELETE,UPDATE ON TABLE auth.signing_keys TO sigid_control;
+GRANT SELECT,INSERT,UPDATE ON TABLE auth.signing_keys TO sigid_async;
+
+GRANT SELECT(kid) ON TABLE auth.signing_keys TO sigid_control;
+
+GRANT SELECT(alg) ON TABLE auth.signing_keys TO sigid_control;
+
+GRANT SELECT(public_jwk) ON TABLE auth.signing_keys TO sigid_control;
+
+GRANT SELECT(state) ON TABLE auth.signing_keys TO sigid_control;
+
+GRANT SELECT(published_at) ON TABLE auth.signing_keys TO sigid_control;
+
+GRANT SELECT(activated_at) ON TABLE auth.signing_keys TO sigid_control;
+
+GRANT SELECT(retired_at) ON TABLE auth.signing_keys TO sigid_control;
+
+GRANT SELECT(removed_at) ON TABLE auth.signing_keys TO sigid_control;
+
+GRANT SELECT(revoked_at) ON TABLE auth.signing_keys TO sigid_control;
+
+GRANT SELECT ON TABLE control.client_audiences TO sigid_auth;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE control.client_audiences TO sigid_control;
+GRANT SELECT ON TABLE control.client_audiences TO sigid_async;
+
+GRANT SELECT ON TABLE control.client_secrets TO sigid_auth;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE control.client_secrets TO sigid_control;
+GRANT SELECT ON TABLE control.client_secrets TO sigid_async;
+
+GRANT SELECT ON TABLE control.clients TO sigid_auth;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE control.clients TO sigid_control;
+GRANT SELECT ON TABLE control.clients TO sigid_async;
+
+GRANT SELECT ON TABLE control.tenants TO sigid_auth;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE control.tenants TO sigid_control;
+GRANT SELECT ON TABLE control.tenants TO sigid_async;
+
+GRANT SELECT ON TABLE public.sigid_migrations TO sigid_identity;
+GRANT SELECT ON TABLE public.sigid_migrations TO sigid_auth;
+GRANT SELECT ON TABLE public.sigid_migrations TO sigid_control;
+GRANT SELECT ON TABLE public.sigid_migrations TO sigid_async;
+

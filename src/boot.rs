@@ -1,0 +1,309 @@
+//! From a checked configuration to a serving process, and back down in order.
+//!
+//! Up: log, clock, root key, database (role, level, one database behind all URLs), keys, tables, listener, shards,
+//! jobs. Nothing listens before the tables are loaded, so the first answer is a right one. Down: readiness off, accept
+//! queue emptied, GOAWAY, drain with a deadline, jobs and feed end, pools close.
+
+use crate::cli::complain;
+use crate::config::Config;
+use crate::{features, log, migrations};
+use sigid_edge::backend::{Backend, Settings};
+use sigid_edge::discovery::Documents;
+use sigid_edge::dispatch::{self, Router};
+use sigid_edge::feed::{self, Feed, Freshness};
+use sigid_edge::shard::{EdgeMessage, EdgeShard, Shared, SharedParts};
+use sigid_io::backend::{self as cold, ColdHandler};
+use sigid_io::clock::Clock;
+use sigid_io::metrics;
+use sigid_io::migrate::{self, Level};
+use sigid_io::pg::{self, PgFault, Plane, Pools};
+use sigid_io::shard::{self, Control, ShardSenders, Shards};
+use sigid_io::tls::TlsSource;
+use sigid_io::{rng, telemetry_http};
+use sigid_oidc::keyring::{self, Keyring};
+use sigid_oidc::keys::RootKey;
+use sigid_platform::feed::Reader;
+use sigid_platform::outbox::FEED_CHANNEL;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What only development asks for.
+#[derive(Clone, Default)]
+pub struct ServeOptions {
+    /// Shifts the wall clock by the seconds in the file.
+    pub clock_offset_file: Option<PathBuf>,
+    /// Budgets against guessing: as configured, or off.
+    pub budgets: Budgets,
+    /// Refuse a port that another process of this user shares.
+    pub exclusive_port: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Budgets {
+    #[default]
+    On,
+    Off,
+}
+
+/// What is known once the listener answers.
+pub struct Ready {
+    pub issuer: String,
+    pub address: SocketAddr,
+}
+
+/// Threads of the backend's runtime.
+const BACKEND_THREADS: usize = 2;
+/// How often certificate and key are looked at for a change.
+const TLS_LOOK: Duration = Duration::from_secs(2);
+/// What is left of the backend's work after the shards have drained.
+const BACKEND_STOP: Duration = Duration::from_secs(5);
+const EXIT_REFUSED: u8 = 1;
+const EXIT_UNREACHABLE: u8 = 69;
+const EXIT_CONFIGURATION: u8 = 78;
+
+/// Why the server does not start.
+enum BootFault {
+    Configuration(String),
+    Unreachable(String),
+    Refused(String),
+}
+
+impl BootFault {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Configuration(_) => EXIT_CONFIGURATION,
+            Self::Unreachable(_) => EXIT_UNREACHABLE,
+            Self::Refused(_) => EXIT_REFUSED,
+        }
+    }
+}
+
+impl fmt::Display for BootFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Configuration(what) | Self::Unreachable(what) | Self::Refused(what)) = self;
+        f.write_str(what)
+    }
+}
+
+impl From<PgFault> for BootFault {
+    fn from(fault: PgFault) -> Self {
+        match fault {
+            PgFault::Settings(_) => Self::Configuration(format!("database: {fault}")),
+            fault => Self::Unreachable(format!("database: {fault}")),
+        }
+    }
+}
+
+/// Serves until SIGTERM or Ctrl-C; gives the exit code.
+pub fn serve(config: Config, options: ServeOptions, on_ready: impl FnOnce(&Ready)) -> u8 {
+    let log = Arc::new(log::start(&config.telemetry));
+    let runtime = match cold::runtime(BACKEND_THREADS) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(format!("sigid: cannot start: {error}"));
+            return EXIT_REFUSED;
+        }
+    };
+    let outcome = runtime.block_on(run(config, options, log.clone(), on_ready));
+    runtime.shutdown_timeout(BACKEND_STOP);
+    match outcome {
+        Ok(()) => 0,
+        Err(fault) => {
+            complain(format!("sigid: {fault}"));
+            fault.exit_code()
+        }
+    }
+}
+
+async fn run(mut config: Config, options: ServeOptions, log: Arc<log::Log>, on_ready: impl FnOnce(&Ready)) -> Result<(), BootFault> {
+    let signals = Signals::listen()?;
+    config.server.share_port = !options.exclusive_port;
+    if options.budgets == Budgets::Off {
+        config.edge.unknown_client_budget_per_minute = 0;
+        tracing::warn!("budgets are off: guessing costs nothing; never serve others like this");
+    }
+    let clock = start_clock(&options)?;
+    let planes = config.deployment.planes();
+    let tls = TlsSource::new(config.server.tls.clone()).map_err(|fault| BootFault::Configuration(format!("server.tls: {fault}")))?;
+    let tls_config = tls.load().map_err(|fault| BootFault::Configuration(format!("server.tls: {fault}")))?;
+    let listeners = shard::bind(&config.server)
+        .map_err(|error| BootFault::Refused(format!("cannot listen on {}:{}: {error}", config.server.host, config.server.port)))?;
+    let pools = connect(&config, &planes).await?;
+    let keyring = Arc::new(open_keyring(&config)?);
+    if planes.contains(&Plane::Async) {
+        keyring.ensure(&pools, clock.now_s()).await.map_err(|fault| BootFault::Refused(format!("signing keys: {fault}")))?;
+    }
+    if planes.contains(&Plane::Auth) {
+        keyring.refresh(&pools).await.map_err(|fault| BootFault::Refused(format!("signing keys: {fault}")))?;
+    }
+    let freshness = Freshness::new(config.edge.max_stale.as_millis() as i64);
+    let (feed, publisher, commands) = feed::channel(&config.oidc.issuer, freshness.clone());
+    let rings = pg::listen(&config.database.pg, planes.first().copied().unwrap_or(Plane::Auth), FEED_CHANNEL)?;
+    let mut reader = Reader::new(pools.clone(), clock.clone(), publisher, commands, rings, config.edge.poll);
+    reader.load().await?;
+    let shared = share(&config, clock, freshness, &planes);
+    let backend = Arc::new(make_backend(&config, pools.clone(), feed.clone(), shared.clone(), keyring.clone()));
+    let (queue, intake) = cold::queue(config.edge.cold_queue_max);
+    let shards = start_shards(&config, listeners, tls_config, queue, &shared, &feed)?;
+    reader.attach(shards.senders()).await.map_err(|_| BootFault::Refused("a shard did not start".to_owned()))?;
+    tokio::spawn(reader.run());
+    let answering = backend.clone();
+    let handler: ColdHandler = Arc::new(move |request| dispatch::cold(answering.clone(), request));
+    let intake = tokio::spawn(intake.run(handler));
+    if planes.contains(&Plane::Auth) {
+        tokio::spawn(keyring::follow(keyring, pools.clone(), feed.clone()));
+    }
+    sigid_platform::jobs::start(features::ALL, &planes, &backend);
+    serve_metrics(&config, &shared, &log).await?;
+    shared.set_loaded();
+    tracing::info!(issuer = %config.oidc.issuer, address = %shards.address, shards = shards.senders().count(), io_uring = shards.is_uring, "serving");
+    on_ready(&Ready { issuer: config.oidc.issuer.clone(), address: shards.address });
+    signals.wait(&tls, &shards.senders()).await;
+    tracing::info!("draining");
+    shared.set_draining();
+    let _ = tokio::task::spawn_blocking(move || shards.drain()).await;
+    // The shards held the queue; with them gone, the intake ends when it has answered.
+    let _ = tokio::time::timeout(BACKEND_STOP, intake).await;
+    pools.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_clock(options: &ServeOptions) -> Result<Clock, BootFault> {
+    let clock = Clock::new();
+    if let Some(file) = &options.clock_offset_file {
+        clock.follow_offset_file(file.clone()).map_err(|error| BootFault::Refused(format!("clock offset: {error}")))?;
+    }
+    Ok(clock)
+}
+
+/// The pools of this process's planes, after every check that a wrong database must fail.
+async fn connect(config: &Config, planes: &[Plane]) -> Result<Pools, BootFault> {
+    let pools = Pools::connect(&config.database.pg, planes).await?;
+    pg::check_planes(&pools, planes).await?;
+    match migrate::check_level(pools.feed(), migrations::ALL).await? {
+        Level::Current => Ok(pools),
+        level => Err(BootFault::Refused(format!("database: {level}"))),
+    }
+}
+
+fn open_keyring(config: &Config) -> Result<Keyring, BootFault> {
+    let path = &config.security.root_key_path;
+    let named = |what: String| BootFault::Configuration(format!("security.root_key_path: {}: {what}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+    let root = RootKey::parse(text.trim()).map_err(|fault| named(fault.to_string()))?;
+    Ok(Keyring::new(root, &config.jwt))
+}
+
+fn share(config: &Config, clock: Clock, freshness: Freshness, planes: &[Plane]) -> Arc<Shared> {
+    let rotation_s = i64::from(config.jwt.key_rotation_days) * 86_400;
+    let digest_key: [u8; 32] = rng::random();
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(digest_key.chunks_exact(8)) {
+        *word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    }
+    Arc::new(Shared::new(SharedParts {
+        clock,
+        freshness,
+        digest_key: words,
+        verified_tokens_max: config.edge.verified_tokens_max,
+        router: Router::new(features::ALL, planes),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        allowed_hosts: config.server.allowed_hosts.clone(),
+        cors_allowed_origins: config.server.cors_allowed_origins.clone(),
+        reply_cache_entries: config.edge.reply_cache_entries,
+        unknown_client_budget_per_minute: config.edge.unknown_client_budget_per_minute,
+        documents: Documents::build(&config.oidc.issuer, features::ALL, rotation_s),
+    }))
+}
+
+fn make_backend(config: &Config, pools: Pools, feed: Feed, shared: Arc<Shared>, keyring: Arc<Keyring>) -> Backend {
+    let mut settings = Settings::default();
+    settings.insert(config.jwt.clone());
+    settings.insert(keyring.clone());
+    Backend::new(pools, feed, shared, keyring.signer.clone(), sigid_platform::replay::consume_assertion, settings)
+}
+
+fn start_shards(
+    config: &Config,
+    listeners: Vec<std::net::TcpListener>,
+    tls: Arc<sigid_io::tls::Config>,
+    queue: cold::ColdQueue,
+    shared: &Arc<Shared>,
+    feed: &Feed,
+) -> Result<Shards<EdgeMessage>, BootFault> {
+    let (shared, feed) = (shared.clone(), feed.clone());
+    let make = move |index| EdgeShard::new(index, shared.clone(), feed.tables());
+    shard::start(&config.server, listeners, tls, queue, make).map_err(|error| BootFault::Refused(format!("shards: {error}")))
+}
+
+async fn serve_metrics(config: &Config, shared: &Arc<Shared>, log: &Arc<log::Log>) -> Result<(), BootFault> {
+    let address = config.telemetry.metrics_listen;
+    let listener =
+        telemetry_http::bind(address).await.map_err(|error| BootFault::Refused(format!("telemetry.metrics_listen: cannot listen on {address}: {error}")))?;
+    let age = metrics::gauge("sigid_feed_age_seconds", "Age of the last complete read of the feed.", &[]);
+    let offset = metrics::gauge("sigid_clock_offset_seconds", "How far this machine's clock is behind the database's.", &[]);
+    let ready = metrics::gauge("sigid_ready", "1 while the process should get requests.", &[]);
+    metrics::gauge("sigid_build_info", "The running version.", &[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+    let (asked, refreshed, log) = (shared.clone(), shared.clone(), log.clone());
+    let refresh = move || {
+        age.set_ms(refreshed.freshness.age_ms());
+        offset.set_ms(refreshed.clock.database_offset_ms());
+        ready.set(i64::from(refreshed.is_ready()));
+        log.count();
+    };
+    tokio::spawn(telemetry_http::serve(listener, move || asked.is_ready(), refresh));
+    Ok(())
+}
+
+/// The signals a server hears.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, BootFault> {
+        let listen = |kind| signal(kind).map_err(|error| BootFault::Refused(format!("signals: {error}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())?, hangup: listen(SignalKind::hangup())? })
+    }
+
+    /// Until told to stop; meanwhile a changed certificate (or SIGHUP) reaches the shards.
+    async fn wait(mut self, tls: &TlsSource, shards: &ShardSenders<EdgeMessage>) {
+        let mut stamp = tls.stamp();
+        loop {
+            let is_asked = tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => true,
+                () = tokio::time::sleep(TLS_LOOK) => false,
+            };
+            let present = tls.stamp();
+            if is_asked || present != stamp {
+                stamp = present;
+                reload(tls, shards);
+            }
+        }
+    }
+}
+
+/// A certificate that cannot be used leaves the one in use.
+fn reload(tls: &TlsSource, shards: &ShardSenders<EdgeMessage>) {
+    let outcome = |outcome| metrics::counter("sigid_certificate_reloads_total", "Reloads of certificate and key.", &[("outcome", outcome)]);
+    match tls.load() {
+        Ok(config) => {
+            shards.send(|_| Control::Tls(config.clone()));
+            outcome("ok").inc();
+            tracing::info!("certificate and key reloaded");
+        }
+        Err(fault) => {
+            outcome("failed").inc();
+            tracing::error!(%fault, "certificate or key cannot be used; the old ones stay");
+        }
+    }
+}
