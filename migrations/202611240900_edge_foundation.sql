@@ -362,7 +362,7 @@ grant insert, update, delete on auth.signing_keys to sigid_control;
 grant insert on auth.marks, async.feed, async.events to sigid_control;
 grant select on async.events to sigid_control;
 
-grant select, insert, update on auth.signing_keys to sigid_async;
+grant select, insert, update, delete on auth.signing_keys to sigid_async;
 grant insert on async.feed, async.events to sigid_async;
 grant select on async.events to sigid_async;
 grant execute on function async.maintain_partitions(timestamptz, interval) to sigid_async;

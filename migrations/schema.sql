@@ -534,7 +534,7 @@ GRANT SELECT ON TABLE auth.marks TO sigid_async;
 
 GRANT SELECT ON TABLE auth.signing_keys TO sigid_auth;
 GRANT INSERT,DELETE,UPDATE ON TABLE auth.signing_keys TO sigid_control;
-GRANT SELECT,INSERT,UPDATE ON TABLE auth.signing_keys TO sigid_async;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE auth.signing_keys TO sigid_async;
 
 GRANT SELECT(kid) ON TABLE auth.signing_keys TO sigid_control;
 

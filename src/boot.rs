@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// What only development asks for.
 #[derive(Clone, Default)]
@@ -42,7 +43,7 @@ pub struct ServeOptions {
     pub exclusive_port: bool,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Budgets {
     #[default]
     On,
@@ -153,7 +154,8 @@ async fn run(mut config: Config, options: ServeOptions, log: Arc<log::Log>, on_r
     tokio::spawn(reader.run());
     let answering = backend.clone();
     let handler: ColdHandler = Arc::new(move |request| dispatch::cold(answering.clone(), request));
-    let intake = tokio::spawn(intake.run(handler));
+    let (stop_intake, stopped) = oneshot::channel();
+    let intake = tokio::spawn(intake.run(handler, stopped));
     if planes.contains(&Plane::Auth) {
         tokio::spawn(keyring::follow(keyring, pools.clone(), feed.clone()));
     }
@@ -166,7 +168,7 @@ async fn run(mut config: Config, options: ServeOptions, log: Arc<log::Log>, on_r
     tracing::info!("draining");
     shared.set_draining();
     let _ = tokio::task::spawn_blocking(move || shards.drain()).await;
-    // The shards held the queue; with them gone, the intake ends when it has answered.
+    let _ = stop_intake.send(());
     let _ = tokio::time::timeout(BACKEND_STOP, intake).await;
     pools.close().await;
     tracing::info!("stopped");

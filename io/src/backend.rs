@@ -59,12 +59,23 @@ pub fn queue(queue_max: usize) -> (ColdQueue, Intake) {
 }
 
 impl Intake {
-    /// Serves until every [`ColdQueue`] is gone, then waits for what is being answered.
-    pub async fn run(mut self, handler: ColdHandler) {
+    /// Serves until `stop`, then answers what is queued and waits for what is being answered.
+    pub async fn run(mut self, handler: ColdHandler, stop: oneshot::Receiver<()>) {
+        let mut stop = std::pin::pin!(async move { drop(stop.await) });
+        let mut is_stopping = false;
         let permits = Arc::new(Semaphore::new(COLD_CONCURRENCY_MAX));
         let busy = metrics::gauge("sigid_cold_busy", "Cold requests being answered now.", &[]);
         let panics = metrics::counter("sigid_panics_total", "Panics caught.", &[("where", "cold")]);
-        while let Some(job) = self.receiver.recv().await {
+        loop {
+            let job = tokio::select! {
+                job = self.receiver.recv() => job,
+                () = &mut stop, if !is_stopping => {
+                    is_stopping = true;
+                    self.receiver.close();
+                    continue;
+                }
+            };
+            let Some(job) = job else { break };
             let Ok(permit) = permits.clone().acquire_owned().await else { return };
             if job.reply.is_closed() {
                 continue;

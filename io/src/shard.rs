@@ -18,9 +18,9 @@ use crate::http::{Outcome, Request};
 use crate::metrics::{self, Counter, Gauge, Histogram};
 use crate::proxy_protocol;
 use crate::settings::{ConnectionLimits, Network, ServerSettings};
-use crate::tls_io::{Capped, TlsIo};
+use crate::tls_io::TlsIo;
 use monoio::net::{TcpListener, TcpStream};
-use rustls::ServerConfig;
+use rustls::{ServerConfig, ServerConnection};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
@@ -77,7 +77,7 @@ pub(crate) struct Shard<S: Service> {
     pub metrics: ShardMetrics,
     proxies: Vec<Network>,
     proxy_protocol: bool,
-    tls: RefCell<monoio_rustls::TlsAcceptor>,
+    tls: RefCell<Arc<ServerConfig>>,
     connections: RefCell<HashMap<u64, Rc<Watch>>>,
     addresses: RefCell<HashMap<IpAddr, usize>>,
     logged: RefCell<HashSet<IpAddr>>,
@@ -265,7 +265,7 @@ impl<S: Service> Shard<S> {
             metrics: ShardMetrics::new(index),
             proxies: settings.trusted_proxies.clone(),
             proxy_protocol: settings.proxy_protocol,
-            tls: RefCell::new(monoio_rustls::TlsAcceptor::from(tls)),
+            tls: RefCell::new(tls),
             connections: RefCell::default(),
             addresses: RefCell::default(),
             logged: RefCell::default(),
@@ -310,7 +310,7 @@ async fn serve<S: Service>(shard: Rc<Shard<S>>, listener: TcpListener, mut recei
                 }
             }
             control = receiver.recv() => match control {
-                Some(Control::Tls(config)) => *shard.tls.borrow_mut() = monoio_rustls::TlsAcceptor::from(config),
+                Some(Control::Tls(config)) => *shard.tls.borrow_mut() = config,
                 Some(Control::Service(message)) => shard.service.message(message),
                 Some(Control::Drain) | None => break,
             }
@@ -432,18 +432,14 @@ async fn open<S: Service>(shard: &Shard<S>, socket: TcpStream, mut peer: IpAddr)
             }
         }
     }
-    let acceptor = shard.tls.borrow().clone();
-    let Ok(stream) = acceptor.accept(Capped(socket)).await else {
+    let config = shard.tls.borrow().clone();
+    let Ok(session) = ServerConnection::new(config) else { return None };
+    let io = TlsIo::new(socket, session);
+    if io.handshake().await.is_err() {
         shard.metrics.handshake_failed.inc();
         return None;
-    };
-    let protocol = stream.alpn_protocol();
-    let (socket, session) = stream.into_parts();
-    let io = TlsIo::new(socket.0, session);
-    match protocol.as_deref() {
-        Some(b"h2") => Some(Opened::H2(io, peer)),
-        _ => Some(Opened::Plain(io, peer)),
     }
+    Some(if io.is_h2() { Opened::H2(io, peer) } else { Opened::Plain(io, peer) })
 }
 
 async fn proxied_source(socket: &TcpStream) -> Option<Option<IpAddr>> {
@@ -484,6 +480,8 @@ async fn refuse_plain<S: Service>(shard: &Shard<S>, io: &TlsIo, peer: IpAddr) {
     shard.metrics.http1.inc();
     let mut io = io.clone();
     let _ = poll_fn(|cx| Pin::new(&mut io).poll_write(cx, NOT_HTTP1.as_bytes())).await;
+    // What was written is encrypted before the alert that ends the stream is queued.
+    let _ = poll_fn(|cx| io.push(cx)).await;
     io.close_notify();
     let _ = poll_fn(|cx| io.push(cx)).await;
 }

@@ -11,6 +11,7 @@ use monoio::net::TcpStream;
 use reusable_box_future::ReusableLocalBoxFuture;
 use rustls::ServerConnection;
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io::{self, BufRead, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
@@ -157,6 +158,23 @@ impl TlsIo {
         &self.traffic
     }
 
+    /// Completes the TLS handshake. A refused peer is told why: the alert is sent before the error returns.
+    ///
+    /// Not monoio-rustls's acceptor: on a fatal alert it writes only the first queued record, so that a
+    /// peer without `h2` saw a closed connection instead of `no_application_protocol`, and it drops what
+    /// it has read beyond the handshake.
+    ///
+    /// # Errors
+    /// The peer went away, or what it sent was refused.
+    pub async fn handshake(&self) -> io::Result<()> {
+        poll_fn(|cx| self.inner.borrow_mut().handshake(&self.traffic, cx)).await
+    }
+
+    /// The protocol that was negotiated, if the peer offered any.
+    pub fn is_h2(&self) -> bool {
+        self.inner.borrow().tls.alpn_protocol() == Some(b"h2")
+    }
+
     /// Start of a turn of the connection's task: the socket may have bytes again.
     pub fn turn(&self) {
         self.inner.borrow_mut().is_drained = false;
@@ -221,6 +239,35 @@ impl Inner {
         Ok(())
     }
 
+    fn handshake(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.push(traffic, cx))?;
+            if !self.tls.is_handshaking() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.is_eof {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            if self.reading.is_armed {
+                ready!(self.reading.poll(cx))?;
+            }
+            match self.fill(traffic) {
+                Ok(true) => {}
+                Ok(false) => self.arm_reading(),
+                Err(error) => {
+                    // One attempt to send the alert; a peer that does not read does not get to keep us.
+                    let _ = self.push(traffic, cx);
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+
+    fn arm_reading(&mut self) {
+        let socket = self.socket.clone();
+        self.reading.arm(async move { socket.readable(false).await });
+    }
+
     fn push(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.plain_out.is_empty() {
             self.tls.writer().write_all(&self.plain_out)?;
@@ -273,8 +320,7 @@ impl Inner {
                 }
             }
             if !self.fill(traffic)? {
-                let socket = self.socket.clone();
-                self.reading.arm(async move { socket.readable(false).await });
+                self.arm_reading();
             }
         }
     }
@@ -308,50 +354,5 @@ impl AsyncWrite for TlsIo {
         let mut inner = self.inner.borrow_mut();
         inner.tls.send_close_notify();
         inner.push(&self.traffic, cx)
-    }
-}
-
-/// A socket whose reads take at most 4096 bytes, what one `read_tls` takes: so that
-/// `monoio_rustls::Stream::into_parts`, which drops its read buffer, cannot lose early h2 bytes.
-pub struct Capped(pub TcpStream);
-
-const HANDSHAKE_READ_BYTES: usize = 4096;
-
-impl monoio::io::AsyncReadRent for Capped {
-    #[allow(unsafe_code, reason = "copies into the caller's rented buffer")]
-    async fn read<T: monoio::buf::IoBufMut>(&mut self, mut buffer: T) -> monoio::BufResult<usize, T> {
-        let small = vec![0u8; buffer.bytes_total().min(HANDSHAKE_READ_BYTES)];
-        let (result, small) = self.0.read(small).await;
-        if let Ok(n) = result {
-            // SAFETY: n <= small.len() <= bytes_total of the caller's buffer, so the copy stays inside
-            // both, and exactly the n bytes written are declared initialized.
-            unsafe {
-                std::ptr::copy_nonoverlapping(small.as_ptr(), buffer.write_ptr(), n);
-                buffer.set_init(n);
-            }
-        }
-        (result, buffer)
-    }
-
-    async fn readv<T: monoio::buf::IoVecBufMut>(&mut self, buffer: T) -> monoio::BufResult<usize, T> {
-        self.0.readv(buffer).await
-    }
-}
-
-impl monoio::io::AsyncWriteRent for Capped {
-    async fn write<T: monoio::buf::IoBuf>(&mut self, buffer: T) -> monoio::BufResult<usize, T> {
-        self.0.write(buffer).await
-    }
-
-    async fn writev<T: monoio::buf::IoVecBuf>(&mut self, buffers: T) -> monoio::BufResult<usize, T> {
-        self.0.writev(buffers).await
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        self.0.flush().await
-    }
-
-    async fn shutdown(&mut self) -> io::Result<()> {
-        self.0.shutdown().await
     }
 }

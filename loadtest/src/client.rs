@@ -42,13 +42,19 @@ pub struct Connected {
 
 impl Target {
     /// Resolves the host of `endpoint` once; `connect` overrides what it resolves to.
-    pub async fn resolve(endpoint: &Uri, connect: Option<SocketAddr>, ca: &Path, streams: usize) -> Result<Self, Fault> {
+    pub async fn resolve(
+        endpoint: &Uri,
+        connect: Option<SocketAddr>,
+        ca: &Path,
+        streams: usize,
+    ) -> Result<Self, Fault> {
         let (host, port) = host_and_port(endpoint)?;
         let address = match connect {
             Some(address) => address,
             None => lookup(&host, port).await?,
         };
-        let name = ServerName::try_from(host.clone()).map_err(|_| Fault::Usage(format!("{host} is not a host name")))?;
+        let name =
+            ServerName::try_from(host.clone()).map_err(|_| Fault::Usage(format!("{host} is not a host name")))?;
         Ok(Self { address, name, tls: tls_config(ca)?, streams })
     }
 
@@ -59,7 +65,8 @@ impl Target {
     pub async fn connect(&self) -> Result<Connected, (Kind, String)> {
         let socket = within(Kind::Connect, TcpStream::connect(self.address)).await?;
         socket.set_nodelay(true).map_err(|e| (Kind::Connect, e.to_string()))?;
-        let stream = within(Kind::Tls, TlsConnector::from(Arc::clone(&self.tls)).connect(self.name.clone(), socket)).await?;
+        let stream =
+            within(Kind::Tls, TlsConnector::from(Arc::clone(&self.tls)).connect(self.name.clone(), socket)).await?;
         let (_, session) = stream.get_ref();
         if session.alpn_protocol() != Some(b"h2") {
             return Err((Kind::Tls, "the server did not agree on h2 by ALPN".to_owned()));
@@ -97,9 +104,10 @@ pub struct Answer {
 
 impl Session {
     pub async fn open(target: &Target, deadline: Duration) -> Result<(Self, String), Fault> {
-        let connected = target.connect().await.map_err(|(kind, why)| {
-            Fault::Unreachable(format!("{} at {}: {why}", kind.label(), target.address))
-        })?;
+        let connected = target
+            .connect()
+            .await
+            .map_err(|(kind, why)| Fault::Unreachable(format!("{} at {}: {why}", kind.label(), target.address)))?;
         tokio::spawn(connected.wire);
         Ok((Self { requests: connected.requests, deadline }, connected.tls))
     }
@@ -108,11 +116,22 @@ impl Session {
         self.call(Method::GET, uri, None, Bytes::new()).await
     }
 
-    pub async fn post_form(&self, uri: &Uri, authorization: Option<&HeaderValue>, body: String) -> Result<Answer, Fault> {
+    pub async fn post_form(
+        &self,
+        uri: &Uri,
+        authorization: Option<&HeaderValue>,
+        body: String,
+    ) -> Result<Answer, Fault> {
         self.call(Method::POST, uri, authorization, Bytes::from(body)).await
     }
 
-    async fn call(&self, method: Method, uri: &Uri, authorization: Option<&HeaderValue>, body: Bytes) -> Result<Answer, Fault> {
+    async fn call(
+        &self,
+        method: Method,
+        uri: &Uri,
+        authorization: Option<&HeaderValue>,
+        body: Bytes,
+    ) -> Result<Answer, Fault> {
         let mut request = Request::new(());
         *request.method_mut() = method;
         *request.uri_mut() = uri.clone();
@@ -175,7 +194,10 @@ fn joined(first: &[u8], more: &[u8]) -> Bytes {
     whole.freeze()
 }
 
-async fn within<T, E: std::fmt::Display>(kind: Kind, work: impl Future<Output = Result<T, E>>) -> Result<T, (Kind, String)> {
+async fn within<T, E: std::fmt::Display>(
+    kind: Kind,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, (Kind, String)> {
     match timeout(CONNECT_DEADLINE, work).await {
         Ok(done) => done.map_err(|e| (kind, e.to_string())),
         Err(_) => Err((kind, format!("nothing within {CONNECT_DEADLINE:?}"))),

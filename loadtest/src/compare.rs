@@ -99,8 +99,11 @@ mod tests {
     #[test]
     fn ratios_are_of_b_to_a() {
         let report = |p50: u64, cpu: Value, errors: Value| json!({ "latency_us": { "p50": p50 }, "server": { "cpu_us_per_request": cpu }, "errors": errors });
-        let text = table(&report(200, json!(3.0), json!({})), &report(100, json!(4.5), json!({ "timeout": 2, "reset": 1 })));
-        let ratio = |name: &str| text.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_whitespace().last()).unwrap().to_owned();
+        let text =
+            table(&report(200, json!(3.0), json!({})), &report(100, json!(4.5), json!({ "timeout": 2, "reset": 1 })));
+        let ratio = |name: &str| {
+            text.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_whitespace().last()).unwrap().to_owned()
+        };
         assert_eq!(ratio("latency p50"), "0.500");
         assert_eq!(ratio("server CPU"), "1.500");
         assert_eq!(ratio("errors"), "-", "from none to three has no ratio");

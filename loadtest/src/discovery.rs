@@ -8,6 +8,7 @@ use crate::client::Session;
 use crate::fault::Fault;
 
 #[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of RFC 8414")]
 pub struct Metadata {
     token_endpoint: Option<String>,
     introspection_endpoint: Option<String>,
@@ -24,7 +25,10 @@ impl Endpoints {
             introspection_endpoint: settings.introspection_endpoint.clone(),
             revocation_endpoint: settings.revocation_endpoint.clone(),
         };
-        if given.token_endpoint.is_some() && given.introspection_endpoint.is_some() && given.revocation_endpoint.is_some() {
+        if given.token_endpoint.is_some()
+            && given.introspection_endpoint.is_some()
+            && given.revocation_endpoint.is_some()
+        {
             return Ok(Self(given));
         }
         match discover(session, &settings.target).await {
@@ -81,7 +85,9 @@ fn over(given: Metadata, found: Metadata) -> Metadata {
 }
 
 fn endpoint(name: &str, value: Option<&str>) -> Result<Uri, Fault> {
-    let text = value.ok_or_else(|| Fault::Refused(format!("the target names no {name}; give it by --{}", name.replace('_', "-"))))?;
+    let text = value.ok_or_else(|| {
+        Fault::Refused(format!("the target names no {name}; give it by --{}", name.replace('_', "-")))
+    })?;
     let uri: Uri = text.parse().map_err(|e| Fault::Refused(format!("{name} {text}: {e}")))?;
     if uri.scheme_str() == Some("https") && uri.host().is_some() {
         return Ok(uri);

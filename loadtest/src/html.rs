@@ -82,7 +82,11 @@ fn tiles(report: &Report, out: &mut String) {
         ("p50", micros(latency.p50), "of the latency, from the due moment".to_owned()),
         ("p99", micros(latency.p99), format!("p99.9 {}", micros(latency.p999))),
         ("maximum", micros(latency.max), format!("mean {}", micros(latency.mean as u64))),
-        ("right answers", format!("{}/s", trimmed(report.rate_achieved.round())), format!("offered {}/s", trimmed(report.rate_offered.round()))),
+        (
+            "right answers",
+            format!("{}/s", trimmed(report.rate_achieved.round())),
+            format!("offered {}/s", trimmed(report.rate_offered.round())),
+        ),
         ("errors", trimmed(errors as f64), format!("of {} requests", trimmed(report.requests as f64))),
     ];
     if let Some(us) = report.server.cpu_us_per_request {
@@ -90,12 +94,21 @@ fn tiles(report: &Report, out: &mut String) {
         tiles.push(("server CPU per request", format!("{us:.2} us"), format!("{cores:.2} cores")));
     }
     if let Some(rss) = report.server.rss_bytes_max {
-        tiles.push(("server RSS, largest", mebibytes(rss), report.server.rss_bytes_first.map_or_else(String::new, |first| format!("at first {}", mebibytes(first)))));
+        tiles.push((
+            "server RSS, largest",
+            mebibytes(rss),
+            report.server.rss_bytes_first.map_or_else(String::new, |first| format!("at first {}", mebibytes(first))),
+        ));
     }
     out.push_str("<section class=\"tiles\">");
     for (name, value, more) in tiles {
         let bad = if name == "errors" && errors > 0 { " bad" } else { "" };
-        let _ = write!(out, "<div class=\"tile{bad}\"><h2>{name}</h2><b>{}</b><small>{}</small></div>", escaped(&value), escaped(&more));
+        let _ = write!(
+            out,
+            "<div class=\"tile{bad}\"><h2>{name}</h2><b>{}</b><small>{}</small></div>",
+            escaped(&value),
+            escaped(&more)
+        );
     }
     out.push_str("</section>");
 }
@@ -105,12 +118,19 @@ fn verdicts(report: &Report, out: &mut String) {
     let _ = write!(out, "<p class=\"{class}\">{}", escaped(&report.generator.sentence()));
     let queued = report.generator.queued_share;
     if queued > 0.001 && !matches!(report.settings.pace, Loop::Closed) {
-        let _ = write!(out, " {} % of requests found every stream busy when they were due; their waiting is part of the latency.", trimmed((queued * 10_000.0).round() / 100.0));
+        let _ = write!(
+            out,
+            " {} % of requests found every stream busy when they were due; their waiting is part of the latency.",
+            trimmed((queued * 10_000.0).round() / 100.0)
+        );
     }
     out.push_str("</p>");
     if !report.errors.is_empty() {
-        let mut kinds: Vec<String> = report.errors.iter().map(|(kind, n)| format!("{kind} {}", trimmed(*n as f64))).collect();
-        kinds.extend(report.wrong_answers.iter().map(|(kind, n)| format!("of the wrong ones {kind} {}", trimmed(*n as f64))));
+        let mut kinds: Vec<String> =
+            report.errors.iter().map(|(kind, n)| format!("{kind} {}", trimmed(*n as f64))).collect();
+        kinds.extend(
+            report.wrong_answers.iter().map(|(kind, n)| format!("of the wrong ones {kind} {}", trimmed(*n as f64))),
+        );
         let _ = write!(out, "<p class=\"note warn\">Errors: {}.</p>", escaped(&kinds.join(", ")));
     }
 }
@@ -127,14 +147,24 @@ fn plots(report: &Report, out: &mut String) {
     }
     if report.feed_age_s_max.is_some() {
         let age = over_time(report, "feed age", "a", |p| p.feed_age_s);
-        out.push_str(&Plot { title: "Age of the server's news (largest of each second)", x: X::Time, y: Y::Seconds, lines: vec![age] }.svg());
+        out.push_str(
+            &Plot {
+                title: "Age of the server's news (largest of each second)",
+                x: X::Time,
+                y: Y::Seconds,
+                lines: vec![age],
+            }
+            .svg(),
+        );
     }
     out.push_str("</section>");
     if let Some(why) = report.server.unmeasured {
         let _ = write!(out, "<p class=\"note\">No figures of the server: {why}.</p>");
     }
     if report.feed_age_s_max.is_none() {
-        out.push_str("<p class=\"note\">Feed age was not measured: no --metrics-url, or no sigid_feed_age_seconds there.</p>");
+        out.push_str(
+            "<p class=\"note\">Feed age was not measured: no --metrics-url, or no sigid_feed_age_seconds there.</p>",
+        );
     }
 }
 
@@ -150,7 +180,10 @@ fn percentile_plot(report: &Report) -> Plot {
         title: "Latency by percentile",
         x: X::Nines,
         y: Y::LogMicros,
-        lines: vec![line("from the due moment", "a", &report.latency_curve), line("from sending", "b", &report.service_curve)],
+        lines: vec![
+            line("from the due moment", "a", &report.latency_curve),
+            line("from sending", "b", &report.service_curve),
+        ],
     }
 }
 
@@ -168,9 +201,15 @@ fn latency_plot(report: &Report) -> Plot {
 }
 
 fn throughput_plot(report: &Report) -> Plot {
-    let mut lines = vec![over_time(report, "right answers", "a", |p| Some(p.right_per_s)), over_time(report, "errors", "bad", |p| Some(p.errors_per_s))];
+    let mut lines = vec![
+        over_time(report, "right answers", "a", |p| Some(p.right_per_s)),
+        over_time(report, "errors", "bad", |p| Some(p.errors_per_s)),
+    ];
     if let Loop::Open { rate } = report.settings.pace {
-        lines.insert(0, Line { name: "offered", class: "ref", points: vec![(0.0, Some(rate)), (report.duration_s, Some(rate))] });
+        lines.insert(
+            0,
+            Line { name: "offered", class: "ref", points: vec![(0.0, Some(rate)), (report.duration_s, Some(rate))] },
+        );
     }
     Plot { title: "Requests per second", x: X::Time, y: Y::Number, lines }
 }
@@ -191,7 +230,9 @@ fn over_time(report: &Report, name: &'static str, class: &'static str, value: im
 fn tables(report: &Report, out: &mut String) {
     out.push_str("<section class=\"tables\">");
     let row = |name: &str, us: &crate::report::Percentiles| {
-        let cells: String = [us.min, us.mean as u64, us.p50, us.p90, us.p99, us.p999, us.p9999, us.max].map(|v| format!("<td>{}</td>", micros(v))).concat();
+        let cells: String = [us.min, us.mean as u64, us.p50, us.p90, us.p99, us.p999, us.p9999, us.max]
+            .map(|v| format!("<td>{}</td>", micros(v)))
+            .concat();
         format!("<tr><th>{name}</th>{cells}</tr>")
     };
     let _ = write!(
@@ -203,8 +244,18 @@ fn tables(report: &Report, out: &mut String) {
         row("from sending", &report.service_us)
     );
     let machine = &report.machine;
-    pairs("Machine", &[("CPU", machine.cpu.clone()), ("CPUs", machine.cpus.to_string()), ("memory", mebibytes(machine.memory_bytes)), ("kernel", machine.kernel.clone())], out);
-    let mut versions: Vec<(&str, String)> = report.versions.iter().map(|(name, version)| (*name, version.clone())).collect();
+    pairs(
+        "Machine",
+        &[
+            ("CPU", machine.cpu.clone()),
+            ("CPUs", machine.cpus.to_string()),
+            ("memory", mebibytes(machine.memory_bytes)),
+            ("kernel", machine.kernel.clone()),
+        ],
+        out,
+    );
+    let mut versions: Vec<(&str, String)> =
+        report.versions.iter().map(|(name, version)| (*name, version.clone())).collect();
     versions.extend(report.server.processes.iter().map(|process| ("server process", process.clone())));
     pairs("Versions", &versions, out);
     let connections = &report.connections;
@@ -224,7 +275,8 @@ fn tables(report: &Report, out: &mut String) {
 
 fn settings(report: &Report, out: &mut String) {
     let Ok(serde_json::Value::Object(settings)) = serde_json::to_value(&report.settings) else { return };
-    let shown: Vec<(&str, String)> = settings.iter().filter(|(_, v)| !v.is_null()).map(|(name, value)| (name.as_str(), text_of(value))).collect();
+    let shown: Vec<(&str, String)> =
+        settings.iter().filter(|(_, v)| !v.is_null()).map(|(name, value)| (name.as_str(), text_of(value))).collect();
     pairs("Settings", &shown, out);
 }
 

@@ -20,7 +20,10 @@ pub struct Link {
 
 enum State {
     Down,
-    Up { generation: u64, requests: SendRequest<Bytes> },
+    Up {
+        generation: u64,
+        requests: SendRequest<Bytes>,
+    },
     /// The run is over: nobody need wait.
     Closed,
 }
@@ -36,7 +39,9 @@ impl Link {
             // Registered before looking: a change in between is not missed.
             let changed = self.changed.notified();
             match &*self.state.borrow() {
-                State::Up { generation, requests } if *generation > seen => return Some((*generation, requests.clone())),
+                State::Up { generation, requests } if *generation > seen => {
+                    return Some((*generation, requests.clone()));
+                }
                 State::Closed => return None,
                 State::Up { .. } | State::Down => {}
             }

@@ -19,7 +19,8 @@ async fn load(url: &Uri) -> std::io::Result<String> {
     let mut socket = TcpStream::connect((host, url.port_u16().unwrap_or(80))).await?;
     let path = url.path_and_query().map_or("/metrics", |p| p.as_str());
     let authority = url.authority().map_or("", http::uri::Authority::as_str);
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nAccept: text/plain\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nAccept: text/plain\r\nConnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     socket.take(PAGE_BYTES_MAX).read_to_end(&mut answer).await?;

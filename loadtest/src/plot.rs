@@ -46,7 +46,7 @@ impl Plot {
     pub fn svg(&self) -> String {
         let frame = self.frame();
         let mut out = String::new();
-        let _ = write!(out, r#"<figure><figcaption>{}{}</figcaption>"#, escaped(self.title), self.legend());
+        let _ = write!(out, "<figure><figcaption>{}{}</figcaption>", escaped(self.title), self.legend());
         let _ = write!(out, r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#, escaped(self.title));
         self.draw_grid(&frame, &mut out);
         for line in &self.lines {
@@ -90,14 +90,26 @@ impl Plot {
         for (value, label) in self.y_ticks(frame) {
             let y = frame.y(value);
             let _ = write!(out, r#"<line class="grid" x1="{LEFT}" x2="{}" y1="{y:.1}" y2="{y:.1}"/>"#, WIDTH - RIGHT);
-            let _ = write!(out, r#"<text x="{}" y="{:.1}" text-anchor="end">{}</text>"#, LEFT - 8.0, y + 4.0, escaped(&label));
+            let _ = write!(
+                out,
+                r#"<text x="{}" y="{:.1}" text-anchor="end">{}</text>"#,
+                LEFT - 8.0,
+                y + 4.0,
+                escaped(&label)
+            );
         }
         for (value, label) in self.x_ticks(frame) {
             let x = frame.x(value);
             if matches!(self.x, X::Nines) {
-                let _ = write!(out, r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{}"/>"#, HEIGHT - BOTTOM);
+                let _ =
+                    write!(out, r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{}"/>"#, HEIGHT - BOTTOM);
             }
-            let _ = write!(out, r#"<text x="{x:.1}" y="{}" text-anchor="middle">{}</text>"#, HEIGHT - BOTTOM + 18.0, escaped(&label));
+            let _ = write!(
+                out,
+                r#"<text x="{x:.1}" y="{}" text-anchor="middle">{}</text>"#,
+                HEIGHT - BOTTOM + 18.0,
+                escaped(&label)
+            );
         }
     }
 
@@ -117,15 +129,27 @@ impl Plot {
 
     fn x_ticks(&self, frame: &Frame) -> Vec<(f64, String)> {
         match self.x {
-            X::Nines => [(0.0, "0 %"), (2f64.log10(), "50 %"), (1.0, "90 %"), (2.0, "99 %"), (3.0, "99.9 %"), (4.0, "99.99 %"), (5.0, "99.999 %"), (6.0, "99.9999 %")]
-                .into_iter()
-                .filter(|(x, _)| *x <= frame.x_max)
-                .map(|(x, label)| (x, label.to_owned()))
-                .collect(),
+            X::Nines => [
+                (0.0, "0 %"),
+                (2f64.log10(), "50 %"),
+                (1.0, "90 %"),
+                (2.0, "99 %"),
+                (3.0, "99.9 %"),
+                (4.0, "99.99 %"),
+                (5.0, "99.999 %"),
+                (6.0, "99.9999 %"),
+            ]
+            .into_iter()
+            .filter(|(x, _)| *x <= frame.x_max)
+            .map(|(x, label)| (x, label.to_owned()))
+            .collect(),
             X::Time => {
                 let steps = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0, 86_400.0];
                 let step = steps.into_iter().find(|s| frame.x_max / s <= 10.0).unwrap_or(172_800.0);
-                (0..=(frame.x_max / step) as u32).map(|i| f64::from(i) * step).map(|t| (t, format!("{t:.0} s"))).collect()
+                (0..=(frame.x_max / step) as u32)
+                    .map(|i| f64::from(i) * step)
+                    .map(|t| (t, format!("{t:.0} s")))
+                    .collect()
             }
         }
     }
@@ -157,7 +181,12 @@ impl Plot {
             };
             let (cx, cy) = (frame.x(*x), frame.y(self.scaled(y)));
             let text = format!("{at}  {}: {}", line.name, self.label(y));
-            let _ = write!(out, r#"<circle class="dot {}" cx="{cx:.1}" cy="{cy:.1}" r="5"><title>{}</title></circle>"#, line.class, escaped(&text));
+            let _ = write!(
+                out,
+                r#"<circle class="dot {}" cx="{cx:.1}" cy="{cy:.1}" r="5"><title>{}</title></circle>"#,
+                line.class,
+                escaped(&text)
+            );
         }
     }
 
@@ -192,7 +221,13 @@ fn positive(value: f64) -> f64 {
 
 /// At most four decimals, none that say nothing; thousands apart.
 pub fn trimmed(value: f64) -> String {
-    let decimals = if value.abs() >= 1000.0 { 0 } else if value.abs() >= 1.0 { 2 } else { 4 };
+    let decimals = if value.abs() >= 1000.0 {
+        0
+    } else if value.abs() >= 1.0 {
+        2
+    } else {
+        4
+    };
     let text = format!("{value:.decimals$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     let (whole, rest) = text.split_once('.').map_or((text, None), |(w, r)| (w, Some(r)));
@@ -248,7 +283,14 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        for (value, shown) in [(0.0, "0"), (0.25, "0.25"), (1.5, "1.5"), (1000.0, "1\u{202f}000"), (1_234_567.0, "1\u{202f}234\u{202f}567"), (99.999, "100")] {
+        for (value, shown) in [
+            (0.0, "0"),
+            (0.25, "0.25"),
+            (1.5, "1.5"),
+            (1000.0, "1\u{202f}000"),
+            (1_234_567.0, "1\u{202f}234\u{202f}567"),
+            (99.999, "100"),
+        ] {
             assert_eq!(trimmed(value), shown);
         }
     }

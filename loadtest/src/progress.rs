@@ -1,5 +1,6 @@
 //! What a person at the terminal sees: one line a second on stderr. stdout is for `--compare`.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::record::{Counts, Kind};
@@ -13,22 +14,27 @@ pub fn say(line: &str) {
 pub fn line(point: &Point, phase: &str) -> String {
     let mut line = format!("{phase:>7} {:5.0}s  {:>9.0} right/s", point.t_s, point.right_per_s);
     if let Some((p50, p99, max)) = point.p50_us.zip(point.p99_us).zip(point.max_us).map(|((a, b), c)| (a, b, c)) {
-        line += &format!("  p50 {}  p99 {}  max {}", micros(p50), micros(p99), micros(max));
+        let _ = write!(line, "  p50 {}  p99 {}  max {}", micros(p50), micros(p99), micros(max));
     }
     if let Some(cores) = point.server_cores {
-        line += &format!("  server {cores:.2} cores");
+        let _ = write!(line, "  server {cores:.2} cores");
     }
     if let Some(rss) = point.server_rss_bytes {
-        line += &format!(" {:.0} MiB", rss as f64 / 1_048_576.0);
+        let _ = write!(line, " {:.0} MiB", rss as f64 / 1_048_576.0);
     }
     if let Some(age) = point.feed_age_s {
-        line += &format!("  feed {age:.2} s");
+        let _ = write!(line, "  feed {age:.2} s");
     }
     line + &errors(&point.ended)
 }
 
 fn errors(counts: &Counts) -> String {
-    let told: Vec<String> = Kind::LABELS.iter().zip(counts.errors).filter(|(_, n)| *n > 0).map(|(label, n)| format!("{label} {n}")).collect();
+    let told: Vec<String> = Kind::LABELS
+        .iter()
+        .zip(counts.errors)
+        .filter(|(_, n)| *n > 0)
+        .map(|(label, n)| format!("{label} {n}"))
+        .collect();
     if told.is_empty() { String::new() } else { format!("  ERRORS {}", told.join(", ")) }
 }
 

@@ -40,7 +40,8 @@ pub enum Wrong {
 }
 
 impl Kind {
-    pub const LABELS: [&str; 8] = ["timeout", "connect", "tls", "reset", "status_4xx", "status_5xx", "status_other", "wrong_answer"];
+    pub const LABELS: [&str; 8] =
+        ["timeout", "connect", "tls", "reset", "status_4xx", "status_5xx", "status_other", "wrong_answer"];
 
     pub fn label(self) -> &'static str {
         Self::LABELS.get(self.index()).copied().unwrap_or_default()
@@ -61,7 +62,8 @@ impl Kind {
 }
 
 impl Wrong {
-    pub const LABELS: [&str; 5] = ["live_answered_inactive", "dead_answered_active", "other_token", "repeated_token", "unreadable"];
+    pub const LABELS: [&str; 5] =
+        ["live_answered_inactive", "dead_answered_active", "other_token", "repeated_token", "unreadable"];
 
     fn index(self) -> usize {
         match self {
@@ -248,7 +250,8 @@ fn micros(from_ns: u64, to_ns: u64) -> u64 {
 }
 
 fn histogram() -> Result<Histogram<u64>, Fault> {
-    Histogram::new_with_bounds(1, LATENCY_US_MAX, SIGNIFICANT_DIGITS).map_err(|e| Fault::local("histogram", format!("{e:?}")))
+    Histogram::new_with_bounds(1, LATENCY_US_MAX, SIGNIFICANT_DIGITS)
+        .map_err(|e| Fault::local("histogram", format!("{e:?}")))
 }
 
 fn increment(counts: &mut [u64], index: usize) {
@@ -272,7 +275,12 @@ mod tests {
     use super::*;
 
     fn passage(due_us: u64, sent_us: Option<u64>, done_us: u64, stream_was_free: bool) -> Passage {
-        Passage { due_ns: due_us * 1000, sent_ns: sent_us.map(|us| us * 1000), done_ns: done_us * 1000, stream_was_free }
+        Passage {
+            due_ns: due_us * 1000,
+            sent_ns: sent_us.map(|us| us * 1000),
+            done_ns: done_us * 1000,
+            stream_was_free,
+        }
     }
 
     #[test]
@@ -327,7 +335,16 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_own_label() {
-        let kinds = [Kind::Timeout, Kind::Connect, Kind::Tls, Kind::Reset, Kind::Status4xx, Kind::Status5xx, Kind::StatusOther, Kind::Wrong(Wrong::Unreadable)];
+        let kinds = [
+            Kind::Timeout,
+            Kind::Connect,
+            Kind::Tls,
+            Kind::Reset,
+            Kind::Status4xx,
+            Kind::Status5xx,
+            Kind::StatusOther,
+            Kind::Wrong(Wrong::Unreadable),
+        ];
         for (index, kind) in kinds.into_iter().enumerate() {
             assert_eq!((kind.index(), kind.label()), (index, Kind::LABELS[index]));
         }

@@ -167,7 +167,10 @@ impl Report {
         let micros = crate::progress::micros;
         let p = &self.latency_us;
         let errors = self.errors.iter().map(|(kind, n)| format!("{kind} {n}")).collect::<Vec<_>>().join(", ");
-        let cpu = self.server.cpu_us_per_request.map_or_else(String::new, |us| format!("server {us:.2} us CPU per request\n"));
+        let cpu = self
+            .server
+            .cpu_us_per_request
+            .map_or_else(String::new, |us| format!("server {us:.2} us CPU per request\n"));
         format!(
             "{} requests in {:.1} s: offered {:.0}/s, right answers {:.0}/s\nlatency p50 {}  p90 {}  p99 {}  p99.9 {}  max {}\n{cpu}errors: {}\n{}",
             self.requests,
@@ -187,7 +190,10 @@ impl Report {
 
 fn server_figures(outcome: &Outcome, seconds: f64) -> ServerFigures {
     let Some(cpu_ns) = outcome.server_cpu_ns else {
-        return ServerFigures { unmeasured: Some("the server's process is not on this machine, or cannot be seen"), ..ServerFigures::default() };
+        return ServerFigures {
+            unmeasured: Some("the server's process is not on this machine, or cannot be seen"),
+            ..ServerFigures::default()
+        };
     };
     let answered = outcome.ended.answered();
     ServerFigures {
@@ -202,7 +208,12 @@ fn server_figures(outcome: &Outcome, seconds: f64) -> ServerFigures {
 }
 
 fn connections(links: &Links) -> Connections {
-    Connections { opened: links.opened, lost: links.lost, failed_attempts: links.failed, last_reason: links.why.clone() }
+    Connections {
+        opened: links.opened,
+        lost: links.lost,
+        failed_attempts: links.failed,
+        last_reason: links.why.clone(),
+    }
 }
 
 fn versions(outcome: &Outcome) -> BTreeMap<&'static str, String> {
@@ -320,7 +331,8 @@ pub mod tests {
     pub fn report() -> Report {
         let recorder = Recorder::new(0).unwrap();
         for i in 0..1000u64 {
-            let passage = Passage { due_ns: i, sent_ns: Some(i + 1000), done_ns: i + 100_000 + i * 1000, stream_was_free: true };
+            let passage =
+                Passage { due_ns: i, sent_ns: Some(i + 1000), done_ns: i + 100_000 + i * 1000, stream_was_free: true };
             recorder.record(&passage, if i % 100 == 0 { Err(Kind::Wrong(Wrong::DeadAnsweredActive)) } else { Ok(()) });
         }
         let mut total = Interval::new().unwrap();
@@ -361,9 +373,25 @@ pub mod tests {
     fn the_json_holds_what_the_contract_names() {
         let json = serde_json::to_value(report()).unwrap();
         for pointer in [
-            "/scenario", "/settings/connections", "/settings/loop/open/rate", "/requests", "/errors/wrong_answer", "/rate_offered", "/rate_achieved",
-            "/latency_us/p50", "/latency_us/p90", "/latency_us/p99", "/latency_us/p999", "/latency_us/max", "/server/cpu_us_per_request",
-            "/server/rss_bytes_max", "/started_at", "/duration_s", "/versions/sigid-loadtest", "/generator/is_the_limit", "/series/1/errors",
+            "/scenario",
+            "/settings/connections",
+            "/settings/loop/open/rate",
+            "/requests",
+            "/errors/wrong_answer",
+            "/rate_offered",
+            "/rate_achieved",
+            "/latency_us/p50",
+            "/latency_us/p90",
+            "/latency_us/p99",
+            "/latency_us/p999",
+            "/latency_us/max",
+            "/server/cpu_us_per_request",
+            "/server/rss_bytes_max",
+            "/started_at",
+            "/duration_s",
+            "/versions/sigid-loadtest",
+            "/generator/is_the_limit",
+            "/series/1/errors",
         ] {
             assert!(json.pointer(pointer).is_some_and(|v| !v.is_null()), "{pointer}");
         }

@@ -14,6 +14,7 @@ use tokio::task::LocalSet;
 
 use crate::args::{Loop, Settings};
 use crate::fault::Fault;
+use crate::html;
 use crate::metrics::find_feed_age_s;
 use crate::procfs;
 use crate::progress::{self, say};
@@ -21,11 +22,10 @@ use crate::record::{Counts, Interval, Recorder};
 use crate::redact::scrubbed;
 use crate::report::{Outcome, Point, Report};
 use crate::schedule::{Pace, Schedule};
-use crate::server::Server;
+use crate::server::{Sample, Server};
 use crate::setup::{self, Prepared};
 use crate::timer::Clock;
 use crate::worker::{self, Orders, Ready};
-use crate::html;
 
 /// The exit code: 1 when an answer was wrong or none was right.
 pub fn run(settings: &Settings) -> Result<u8, Fault> {
@@ -67,7 +67,7 @@ async fn drive(settings: &Settings) -> Result<Outcome, Fault> {
     let clock = crew.start();
     let mut watch = Watch::new(settings, crew, server, feed, clock)?;
     watch.follow().await?;
-    watch.outcome(settings, started_at, &prepared)
+    Ok(watch.outcome(settings, started_at, &prepared))
 }
 
 /// The generator threads, as the main thread sees them.
@@ -95,7 +95,10 @@ impl Crew {
                 // The receiver is gone only when the run was given up.
                 let _ = finished_to.send(worker::work(orders, &ready_to));
             };
-            std::thread::Builder::new().name(format!("generator-{thread}")).spawn(work).map_err(|e| Fault::local("thread", e))?;
+            std::thread::Builder::new()
+                .name(format!("generator-{thread}"))
+                .spawn(work)
+                .map_err(|e| Fault::local("thread", e))?;
         }
         let mut waiting: Vec<Ready> = Vec::new();
         while waiting.len() < settings.threads {
@@ -126,7 +129,13 @@ impl Crew {
     }
 }
 
-fn orders(settings: &Settings, prepared: &Prepared, thread: usize, recorder: Recorder, end_ns: Arc<AtomicU64>) -> Orders {
+fn orders(
+    settings: &Settings,
+    prepared: &Prepared,
+    thread: usize,
+    recorder: Recorder,
+    end_ns: Arc<AtomicU64>,
+) -> Orders {
     let share = settings.connections / settings.threads + usize::from(thread < settings.connections % settings.threads);
     let schedule = match settings.pace {
         Loop::Open { rate } => Some(Schedule::new(Pace::new(rate, settings.threads, thread), nanos(settings.deadline))),
@@ -189,7 +198,13 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(settings: &Settings, crew: Crew, server: Option<Server>, feed: Option<FeedAge>, clock: Clock) -> Result<Self, Fault> {
+    fn new(
+        settings: &Settings,
+        crew: Crew,
+        server: Option<Server>,
+        feed: Option<FeedAge>,
+        clock: Clock,
+    ) -> Result<Self, Fault> {
         Ok(Self {
             crew,
             server,
@@ -256,19 +271,38 @@ impl Watch {
         (from_ns + SECOND_NS).min(phase_end_ns)
     }
 
+    /// One second ends: what happened in it becomes a point, and counts if it was measured.
     fn look(&mut self, boundary_ns: u64) -> Result<(), Fault> {
         self.collect()?;
         let sample = self.server.as_mut().map(Server::sample);
         let cpu = self.crew.cpu_ns();
         let now_ns = self.clock.now_ns();
-        let seconds = (now_ns.saturating_sub(self.last_ns)) as f64 / 1e9;
-        let generator_ns: u64 = cpu.iter().zip(&self.generator_cpu_last).map(|(now, last)| now.saturating_sub(*last)).sum();
         let measured = boundary_ns > self.warm_ns;
-        let since_warm_s = (boundary_ns as f64 - self.warm_ns as f64) / 1e9;
+        let point = self.point(boundary_ns, now_ns, sample, &cpu);
+        say(&progress::line(&point, if measured { "" } else { "warm-up" }));
+        self.last_ns = now_ns;
+        if measured {
+            self.ended.add(&self.second.ended);
+            self.server_cpu_ns += sample.map_or(0, |s| s.cpu_ns);
+            self.series.push(point);
+        } else {
+            self.generator_cpu_first.clone_from(&cpu);
+            self.measured_from_ns = now_ns;
+        }
+        self.generator_cpu_last = cpu;
+        Ok(())
+    }
+
+    fn point(&self, boundary_ns: u64, now_ns: u64, sample: Option<Sample>, cpu: &[u64]) -> Point {
+        let seconds = (now_ns.saturating_sub(self.last_ns)).max(1) as f64 / 1e9;
+        let generator_ns: u64 =
+            cpu.iter().zip(&self.generator_cpu_last).map(|(now, last)| now.saturating_sub(*last)).sum();
+        let measured = boundary_ns > self.warm_ns;
+        let from_ns = if measured { self.warm_ns } else { 0 };
         let latency = &self.second.latency;
-        let quantile = |q: f64| (!latency.is_empty()).then(|| latency.value_at_quantile(q));
-        let point = Point {
-            t_s: if measured { since_warm_s } else { boundary_ns as f64 / 1e9 },
+        let quantile = |q: f64| (measured && !latency.is_empty()).then(|| latency.value_at_quantile(q));
+        Point {
+            t_s: boundary_ns.saturating_sub(from_ns) as f64 / 1e9,
             right_per_s: self.second.ended.right as f64 / seconds,
             errors_per_s: self.second.ended.failed() as f64 / seconds,
             ended: self.second.ended.clone(),
@@ -279,19 +313,7 @@ impl Watch {
             server_rss_bytes: sample.map(|s| s.rss_bytes).filter(|rss| *rss > 0),
             generator_cores: generator_ns as f64 / 1e9 / seconds,
             feed_age_s: self.feed.as_ref().and_then(|f| f.0.take()),
-        };
-        say(&progress::line(&point, if measured { "" } else { "warm-up" }));
-        self.generator_cpu_last.clone_from(&cpu);
-        self.last_ns = now_ns;
-        if measured {
-            self.ended.add(&self.second.ended);
-            self.server_cpu_ns += sample.map_or(0, |s| s.cpu_ns);
-            self.series.push(point);
-        } else {
-            self.generator_cpu_first = cpu;
-            self.measured_from_ns = now_ns;
         }
-        Ok(())
     }
 
     /// Takes what the threads have recorded since the last time into `second` and `total`.
@@ -328,12 +350,12 @@ impl Watch {
         self.collect()
     }
 
-    fn outcome(self, settings: &Settings, started_at: SystemTime, prepared: &Prepared) -> Result<Outcome, Fault> {
+    fn outcome(self, settings: &Settings, started_at: SystemTime, prepared: &Prepared) -> Outcome {
         let measured_ns = self.end_ns().saturating_sub(self.warm_ns);
         let clean = |text: &str| scrubbed(text, &settings.secrets());
         let mut total = self.total;
         total.links.why = total.links.why.as_deref().map(clean);
-        Ok(Outcome {
+        Outcome {
             started_at: started_at + settings.warmup,
             duration: Duration::from_nanos(measured_ns),
             observed: Duration::from_nanos(self.last_ns.saturating_sub(self.measured_from_ns)),
@@ -347,7 +369,7 @@ impl Watch {
             series: self.series,
             tls: prepared.tls.clone(),
             server_header: prepared.server.as_deref().map(clean),
-        })
+        }
     }
 }
 

@@ -162,7 +162,8 @@ mod tests {
     #[test]
     fn threads_share_one_schedule_without_overlap() {
         let whole = Pace::new(3000.0, 1, 0);
-        let mut parts: Vec<u64> = (0..3).flat_map(|t| (0..10).map(move |i| Pace::new(3000.0, 3, t).due_ns(i))).collect();
+        let mut parts: Vec<u64> =
+            (0..3).flat_map(|t| (0..10).map(move |i| Pace::new(3000.0, 3, t).due_ns(i))).collect();
         parts.sort_unstable();
         assert_eq!(parts, (0..30).map(|i| whole.due_ns(i)).collect::<Vec<_>>());
     }

@@ -33,7 +33,7 @@ pub struct Prepared {
 }
 
 enum Arms {
-    Introspect { template: Template, deck: Arc<SharedDeck>, refresh: Option<Refresh> },
+    Introspect { template: Template, deck: Arc<SharedDeck>, refresh: Option<Box<Refresh>> },
     Issue { template: Template, body: Bytes },
 }
 
@@ -53,7 +53,12 @@ pub async fn prepare(settings: &Settings) -> Result<Prepared, Fault> {
     }
 }
 
-async fn prepare_introspect(settings: &Settings, endpoints: &Endpoints, issuer: Issuer, tls: String) -> Result<Prepared, Fault> {
+async fn prepare_introspect(
+    settings: &Settings,
+    endpoints: &Endpoints,
+    issuer: Issuer,
+    tls: String,
+) -> Result<Prepared, Fault> {
     let uri = endpoints.introspection()?;
     let target = resolve(&uri, settings).await?;
     let authorization = auth::authorization(&settings.introspect_client, settings.auth)?;
@@ -62,7 +67,9 @@ async fn prepare_introspect(settings: &Settings, endpoints: &Endpoints, issuer: 
     say(&format!("{} live tokens", live.tokens.len()));
     let server = check_live(settings, &target, &uri, authorization.as_ref(), &live).await?;
     let deck = Arc::new(SharedDeck::new(deck(settings, &live, &dead)));
-    let refresh = live.life.map(|life| Refresh { settings: settings.clone(), issuer, dead, life, deck: Arc::clone(&deck) });
+    let refresh = live
+        .life
+        .map(|life| Box::new(Refresh { settings: settings.clone(), issuer, dead, life, deck: Arc::clone(&deck) }));
     let template = Template::new(&uri, authorization.as_ref());
     Ok(Prepared { target, tls, server, arms: Arms::Introspect { template, deck, refresh } })
 }
@@ -70,15 +77,17 @@ async fn prepare_introspect(settings: &Settings, endpoints: &Endpoints, issuer: 
 impl Prepared {
     pub fn scenario(&self, seed: u64, thread: usize) -> Scenario {
         match &self.arms {
-            Arms::Introspect { template, deck, .. } => {
-                Scenario::Introspect(Introspect::new(template.clone(), Arc::clone(deck), Rng::seeded(seed, thread as u64)))
-            }
+            Arms::Introspect { template, deck, .. } => Scenario::Introspect(Introspect::new(
+                template.clone(),
+                Arc::clone(deck),
+                Rng::seeded(seed, thread as u64),
+            )),
             Arms::Issue { template, body } => Scenario::Issue(Issue::new(template.clone(), body.clone())),
         }
     }
 
     /// Keeps live tokens live for as long as it is polled.
-    pub fn take_refresh(&mut self) -> Option<Refresh> {
+    pub fn take_refresh(&mut self) -> Option<Box<Refresh>> {
         match &mut self.arms {
             Arms::Introspect { refresh, .. } => refresh.take(),
             Arms::Issue { .. } => None,
@@ -164,13 +173,23 @@ impl Dealer<'_> {
     async fn expired(&self) -> Result<Vec<String>, Fault> {
         if let Some(path) = &self.settings.expired_tokens {
             let text = std::fs::read_to_string(path).map_err(|e| Fault::local(&path.display().to_string(), e))?;
-            let tokens: Vec<String> = text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect();
-            return if tokens.is_empty() { Err(Fault::Usage(format!("no token in {}", path.display()))) } else { Ok(tokens) };
+            let tokens: Vec<String> =
+                text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect();
+            return if tokens.is_empty() {
+                Err(Fault::Usage(format!("no token in {}", path.display())))
+            } else {
+                Ok(tokens)
+            };
         }
         let issued = self.issuer.issue_many(DEAD_TOKENS).await?;
-        let life = issued.life.ok_or_else(|| Fault::Refused("the target does not tell expires_in; give --expired-tokens FILE".to_owned()))?;
+        let life = issued.life.ok_or_else(|| {
+            Fault::Refused("the target does not tell expires_in; give --expired-tokens FILE".to_owned())
+        })?;
         if life > EXPIRY_WAIT_MAX {
-            return Err(Fault::Usage(format!("tokens live {} s, too long to wait for; give --expired-tokens FILE", life.as_secs())));
+            return Err(Fault::Usage(format!(
+                "tokens live {} s, too long to wait for; give --expired-tokens FILE",
+                life.as_secs()
+            )));
         }
         say(&format!("waiting {} s for tokens to expire", life.as_secs() + 1));
         tokio::time::sleep(life + Duration::from_secs(1)).await;
@@ -244,7 +263,8 @@ impl Issuer {
             if started >= AT_ONCE {
                 issued.add(tasks.join_next().await)?;
             }
-            let (session, uri, authorization, body) = (session.clone(), self.uri.clone(), self.authorization.clone(), self.body.clone());
+            let (session, uri, authorization, body) =
+                (session.clone(), self.uri.clone(), self.authorization.clone(), self.body.clone());
             tasks.spawn(async move { read_fresh(&uri, session.post_form(&uri, authorization.as_ref(), body).await?) });
         }
         while !tasks.is_empty() {
@@ -277,7 +297,8 @@ fn read_fresh(uri: &Uri, answer: Answer) -> Result<Fresh, Fault> {
         expires_in: Option<u64>,
     }
     check_ok(uri, &answer)?;
-    let token: Token = serde_json::from_slice(&answer.body).map_err(|e| Fault::Refused(format!("{}: {e}", uri.path())))?;
+    let token: Token =
+        serde_json::from_slice(&answer.body).map_err(|e| Fault::Refused(format!("{}: {e}", uri.path())))?;
     Ok(Fresh { token: token.access_token, life: token.expires_in.map(Duration::from_secs), server: answer.server })
 }
 
@@ -295,7 +316,13 @@ fn check_ok(uri: &Uri, answer: &Answer) -> Result<(), Fault> {
     Err(Fault::Refused(format!("{} answered {} {code}", uri.path(), answer.status.as_u16()).trim_end().to_owned()))
 }
 
-async fn check_live(settings: &Settings, target: &Target, uri: &Uri, authorization: Option<&HeaderValue>, live: &Issued) -> Result<Option<String>, Fault> {
+async fn check_live(
+    settings: &Settings,
+    target: &Target,
+    uri: &Uri,
+    authorization: Option<&HeaderValue>,
+    live: &Issued,
+) -> Result<Option<String>, Fault> {
     let token = live.tokens.first().map(String::as_str).unwrap_or_default();
     let (session, _) = Session::open(target, settings.deadline).await?;
     let body = auth::form(&[("token", token)], &settings.introspect_client, settings.auth);
@@ -317,7 +344,19 @@ fn malformed(sample: &str) -> Vec<String> {
     let mut other_end = sample.to_owned();
     let last = other_end.pop();
     other_end.push(if last == Some('A') { 'B' } else { 'A' });
-    let fixed = ["x", "null", "a.b", "a.b.c", "a.b.c.d", "..", "e30.e30.", "!!!.???.###", "Bearer abc", "{\"active\":true}", "\u{1f511}"];
+    let fixed = [
+        "x",
+        "null",
+        "a.b",
+        "a.b.c",
+        "a.b.c.d",
+        "..",
+        "e30.e30.",
+        "!!!.???.###",
+        "Bearer abc",
+        "{\"active\":true}",
+        "\u{1f511}",
+    ];
     let mut tokens: Vec<String> = fixed.map(str::to_owned).into();
     tokens.extend([half.to_owned(), format!("{sample}A"), format!("{sample}.{half}"), other_end, "A".repeat(6000)]);
     tokens
@@ -348,7 +387,7 @@ fn foreign(sample: &str, seed: u64) -> Vec<String> {
 const DEAD_TOKENS: usize = 64;
 const AT_ONCE: usize = 16;
 const LIFE_MIN: Duration = Duration::from_secs(4);
-const EXPIRY_WAIT_MAX: Duration = Duration::from_secs(300);
+const EXPIRY_WAIT_MAX: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
 mod tests {
@@ -356,7 +395,11 @@ mod tests {
 
     #[test]
     fn malformed_and_foreign_tokens_are_neither_empty_nor_the_sample() {
-        let sample = format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"kid":"ours"}"#), URL_SAFE_NO_PAD.encode(r#"{"jti":"1"}"#));
+        let sample = format!(
+            "{}.{}.c2ln",
+            URL_SAFE_NO_PAD.encode(r#"{"kid":"ours"}"#),
+            URL_SAFE_NO_PAD.encode(r#"{"jti":"1"}"#)
+        );
         let mut all = malformed(&sample);
         all.extend(malformed("opaque"));
         let foreign = foreign(&sample, 1);
@@ -367,7 +410,11 @@ mod tests {
 
     #[test]
     fn a_refusal_tells_its_code_and_no_more() {
-        let answer = Answer { status: http::StatusCode::UNAUTHORIZED, server: None, body: Bytes::from_static(br#"{"error":"invalid_client","error_description":"secret hunter2"}"#) };
+        let answer = Answer {
+            status: http::StatusCode::UNAUTHORIZED,
+            server: None,
+            body: Bytes::from_static(br#"{"error":"invalid_client","error_description":"secret hunter2"}"#),
+        };
         let told = check_ok(&Uri::from_static("https://a/t"), &answer).unwrap_err().to_string();
         assert_eq!(told, "/t answered 401 invalid_client");
     }

@@ -4,7 +4,9 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -31,7 +33,10 @@ impl Clock {
 pub struct Timer(AsyncFd<OwnedFd>);
 
 impl Timer {
-    #[expect(deprecated, reason = "its replacement is unsafe for the sake of types that lie about their descriptor; an OwnedFd cannot")]
+    #[expect(
+        deprecated,
+        reason = "its replacement is unsafe for the sake of types that lie about their descriptor; an OwnedFd cannot"
+    )]
     pub fn new() -> Result<Self, Fault> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let fd = timerfd_create(TimerfdClockId::Monotonic, flags).map_err(|e| Fault::local("timerfd", e))?;

@@ -27,7 +27,11 @@ pub struct Lateness {
 
 impl Generator {
     pub fn judge(cpu_share: Vec<f64>, lateness: &Histogram<u64>, latency: &Histogram<u64>, queued_share: f64) -> Self {
-        let lateness_us = Lateness { p50: lateness.value_at_quantile(0.5), p99: lateness.value_at_quantile(0.99), max: lateness.max() };
+        let lateness_us = Lateness {
+            p50: lateness.value_at_quantile(0.5),
+            p99: lateness.value_at_quantile(0.99),
+            max: lateness.max(),
+        };
         let mut why: Vec<String> = cpu_share
             .iter()
             .enumerate()
@@ -35,10 +39,16 @@ impl Generator {
             .map(|(thread, share)| format!("generator thread {thread} used {:.0} % of a core", share * 100.0))
             .collect();
         if lateness_us.p99 >= LATENESS_P99_LIMIT_US {
-            why.push(format!("1 % of requests were sent {} us late or more, although a stream was free", lateness_us.p99));
+            why.push(format!(
+                "1 % of requests were sent {} us late or more, although a stream was free",
+                lateness_us.p99
+            ));
         }
         if lateness_us.p50 >= LATENESS_P50_FLOOR_US && lateness_us.p50 * 2 > latency.value_at_quantile(0.5) {
-            why.push(format!("sending was late by {} us at the median, half or more of the latency shown", lateness_us.p50));
+            why.push(format!(
+                "sending was late by {} us at the median, half or more of the latency shown",
+                lateness_us.p50
+            ));
         }
         Self { cpu_share, lateness_us, queued_share, is_the_limit: !why.is_empty(), why }
     }
@@ -85,7 +95,13 @@ mod tests {
         let calm = histogram(&[10]);
         let latency = histogram(&[200]);
         assert!(Generator::judge(vec![0.2, 0.95], &calm, &latency, 0.0).sentence().contains("thread 1 used 95 %"));
-        assert!(Generator::judge(vec![0.2], &histogram(&[5000]), &histogram(&[90_000]), 0.0).is_the_limit, "late at p99");
-        assert!(Generator::judge(vec![0.2], &histogram(&[150]), &latency, 0.0).is_the_limit, "most of the latency is ours");
+        assert!(
+            Generator::judge(vec![0.2], &histogram(&[5000]), &histogram(&[90_000]), 0.0).is_the_limit,
+            "late at p99"
+        );
+        assert!(
+            Generator::judge(vec![0.2], &histogram(&[150]), &latency, 0.0).is_the_limit,
+            "most of the latency is ours"
+        );
     }
 }

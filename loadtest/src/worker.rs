@@ -158,12 +158,17 @@ impl Generator {
             Ok(Err(_)) => Err(Kind::Reset),
             Err(_) => Err(Kind::Timeout),
         };
-        let passage = Passage { due_ns: due.due_ns, sent_ns, done_ns: self.clock.now_ns(), stream_was_free: due.stream_was_free };
+        let passage =
+            Passage { due_ns: due.due_ns, sent_ns, done_ns: self.clock.now_ns(), stream_was_free: due.stream_was_free };
         self.recorder.record(&passage, outcome);
         Ok(())
     }
 
-    async fn exchange(&self, requests: &mut SendRequest<Bytes>, sent_ns: &mut Option<u64>) -> Result<Result<(), Kind>, h2::Error> {
+    async fn exchange(
+        &self,
+        requests: &mut SendRequest<Bytes>,
+        sent_ns: &mut Option<u64>,
+    ) -> Result<Result<(), Kind>, h2::Error> {
         poll_fn(|cx| requests.poll_ready(cx)).await?;
         let shot = self.scenario.borrow_mut().aim();
         *sent_ns = Some(self.clock.now_ns());

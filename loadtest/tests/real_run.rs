@@ -1,6 +1,12 @@
 //! The whole binary against a small authorization server made here: real TLS, real HTTP/2, and answers that
 //! are honest, or wrong in a way the harness must notice.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
 
 mod mock;
 
@@ -15,7 +21,19 @@ fn arguments(mock: &Mock, scenario: &str, out: &Path, extra: &[&str]) -> Vec<Str
     let target = mock.url();
     let ca = mock.ca.display().to_string();
     let out = out.display().to_string();
-    let fixed = [scenario, "--target", &target, "--ca", &ca, "--client-id", "load", "--client-secret", mock::SECRET, "--out", &out];
+    let fixed = [
+        scenario,
+        "--target",
+        &target,
+        "--ca",
+        &ca,
+        "--client-id",
+        "load",
+        "--client-secret",
+        mock::SECRET,
+        "--out",
+        &out,
+    ];
     let timing = ["--duration", "2", "--warmup", "1", "--tokens", "50", "--connections", "2", "--streams", "8"];
     fixed.iter().chain(&timing).chain(extra).map(|word| (*word).to_owned()).collect()
 }
@@ -28,7 +46,8 @@ fn load(manner: Manner, scenario: &str, extra: &[&str]) -> (Output, Value, PathB
     let mock = Mock::start(manner);
     let out = mock.directory.join("out");
     let output = run(&arguments(&mock, scenario, &out, extra));
-    let text = std::fs::read_to_string(out.join("report.json")).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+    let text = std::fs::read_to_string(out.join("report.json"))
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
     (output, serde_json::from_str(&text).unwrap(), out)
 }
 
@@ -63,7 +82,8 @@ fn tokens_are_issued_in_a_closed_loop_by_two_threads() {
 
 #[test]
 fn a_revoked_token_answered_active_fails_the_run() {
-    let (output, report, _) = load(Manner::ForgetsRevocations, "introspect", &["--rate", "200", "--mix", "live=1,revoked=1"]);
+    let (output, report, _) =
+        load(Manner::ForgetsRevocations, "introspect", &["--rate", "200", "--mix", "live=1,revoked=1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(report["wrong_answers"]["dead_answered_active"].as_u64().unwrap() > 50);
     assert_eq!(report["errors"]["wrong_answer"], report["wrong_answers"]["dead_answered_active"]);

@@ -24,6 +24,8 @@ use std::path::PathBuf;
 use context::Context;
 use fault::Fault;
 
+use crate::cli::complain;
+
 #[derive(clap::Args)]
 pub struct Args {
     /// The configuration file.
@@ -62,7 +64,7 @@ pub fn run(args: Args) -> u8 {
     match work(args) {
         Ok(()) => 0,
         Err(fault) => {
-            eprintln!("{fault}");
+            complain(&fault);
             fault.exit_code()
         }
     }

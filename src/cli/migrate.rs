@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use sigid_io::migrate::{MigrateFault, Migrator};
 use sigid_io::pg::PgFault;
 
-use crate::cli::say;
+use crate::cli::{complain, say};
 use crate::config::{self, Config};
 use crate::migrations;
 
@@ -26,14 +26,14 @@ pub fn run(args: Args) -> u8 {
     let config = match config::load(&args.config, &crate::environment) {
         Ok(config) => config,
         Err(problems) => {
-            say(problems);
+            complain(problems);
             return EXIT_CONFIGURATION;
         }
     };
     match migrate(&migrator(&config), args.plan) {
         Ok(()) => 0,
         Err(fault) => {
-            say(format!("sigid migrate: {fault}"));
+            complain(format!("sigid migrate: {fault}"));
             exit_code(&fault)
         }
     }

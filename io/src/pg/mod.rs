@@ -69,7 +69,7 @@ pub struct Pools {
 
 impl Pools {
     /// Builds every pool and opens a connection in those of `planes`; the others stay empty until used. The
-    /// feed's pool uses the connection string of the first of `planes`.
+    /// feed's pool uses the connection string of the first of `planes` that may read the tables.
     ///
     /// Fails with [`PgFault::Settings`] for an unusable connection string or trust file, otherwise with
     /// what kept the first connection from being made. Must be called inside a tokio runtime.
@@ -119,11 +119,16 @@ impl Pools {
         };
         let (identity, auth) = (pool_of(Plane::Identity)?, pool_of(Plane::Auth)?);
         let (control, async_) = (pool_of(Plane::Control)?, pool_of(Plane::Async)?);
-        let reader = settings.target(planes.first().copied().unwrap_or(Plane::Auth));
+        let reader = settings.target(reader_of(planes));
         let reader = PgTarget { url: reader.url.clone(), max_connections: FEED_CONNECTIONS_MAX, min_connections: 1 };
         let feed = Pool::build(settings, &reader, "feed", &roots, true)?;
         Ok(Self { identity, auth, control, async_, feed })
     }
+}
+
+/// The plane whose role loads the tables: any but the one that knows people only.
+fn reader_of(planes: &[Plane]) -> Plane {
+    planes.iter().copied().find(|plane| *plane != Plane::Identity).unwrap_or(Plane::Auth)
 }
 
 /// Whose pool it is to somebody who looks at the server: the plane that uses it, or `all`. Every process reads
@@ -155,6 +160,12 @@ mod tests {
         ] {
             assert_eq!(pool_name(plane, users), expected, "{plane:?} {users:?}");
         }
+    }
+
+    #[test]
+    fn the_feed_is_read_by_a_role_that_may() {
+        assert_eq!(reader_of(&Plane::ALL), Plane::Auth);
+        assert_eq!(reader_of(&[Plane::Identity, Plane::Async]), Plane::Async);
     }
 
     #[test]

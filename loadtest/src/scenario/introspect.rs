@@ -18,7 +18,9 @@ use crate::scenario::{Shot, Template};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expect {
-    Live { jti: Option<Arc<str>> },
+    Live {
+        jti: Option<Arc<str>>,
+    },
     Dead,
     /// A new token.
     Issued,

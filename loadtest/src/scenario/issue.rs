@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn each_token_is_new_and_whole() {
-        let mut issue = Issue::new(Template::new(&http::Uri::from_static("https://a/t"), None), Bytes::from_static(b"x"));
+        let mut issue =
+            Issue::new(Template::new(&http::Uri::from_static("https://a/t"), None), Bytes::from_static(b"x"));
         let first = br#"{"access_token":"one","token_type":"Bearer","expires_in":300}"#;
         assert_eq!(issue.judge(first), Ok(()));
         assert_eq!(issue.judge(first), Err(Wrong::RepeatedToken));

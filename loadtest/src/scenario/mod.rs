@@ -77,7 +77,13 @@ mod tests {
 
     #[test]
     fn a_status_is_an_error_of_its_class() {
-        for (status, expected) in [(200, Ok(())), (401, Err(Kind::Status4xx)), (503, Err(Kind::Status5xx)), (204, Err(Kind::StatusOther)), (302, Err(Kind::StatusOther))] {
+        for (status, expected) in [
+            (200, Ok(())),
+            (401, Err(Kind::Status4xx)),
+            (503, Err(Kind::Status5xx)),
+            (204, Err(Kind::StatusOther)),
+            (302, Err(Kind::StatusOther)),
+        ] {
             assert_eq!(check_status(StatusCode::from_u16(status).unwrap()), expected, "{status}");
         }
     }

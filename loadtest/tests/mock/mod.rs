@@ -107,7 +107,8 @@ pub fn start_metrics(page: &'static str) -> String {
         for socket in listener.incoming() {
             let mut socket = socket.unwrap();
             let _ = socket.read(&mut [0; 1024]);
-            let _ = write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len());
+            let _ =
+                write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len());
         }
     });
     url
@@ -131,6 +132,7 @@ fn serve(listener: std::net::TcpListener, certificate: &rcgen::CertifiedKey<rcge
 }
 
 async fn connection(acceptor: TlsAcceptor, socket: TcpStream, state: Arc<State>) {
+    socket.set_nodelay(true).unwrap();
     let Ok(stream) = acceptor.accept(socket).await else { return };
     let Ok(mut wire) = h2::server::handshake(stream).await else { return };
     let mut introspections = 0;
@@ -168,15 +170,17 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         _ => (404, String::new()),
     };
     let response = Response::builder().status(status).header("server", "mock/1").body(()).unwrap();
-    if let Ok(mut stream) = respond.send_response(response, text.is_empty()) {
-        if !text.is_empty() {
-            let _ = stream.send_data(Bytes::from(text), true);
-        }
+    if let Ok(mut stream) = respond.send_response(response, text.is_empty())
+        && !text.is_empty()
+    {
+        let _ = stream.send_data(Bytes::from(text), true);
     }
 }
 
 fn discovery(issuer: &str) -> String {
-    format!(r#"{{"issuer":"{issuer}","token_endpoint":"{issuer}/token","introspection_endpoint":"{issuer}/introspect","revocation_endpoint":"{issuer}/revoke"}}"#)
+    format!(
+        r#"{{"issuer":"{issuer}","token_endpoint":"{issuer}/token","introspection_endpoint":"{issuer}/introspect","revocation_endpoint":"{issuer}/revoke"}}"#
+    )
 }
 
 fn issue(state: &State) -> String {
@@ -215,12 +219,16 @@ async fn stall(state: &State) {
 
 fn is_known(authorization: Option<&str>, form: &HashMap<String, String>) -> bool {
     let basic = format!("Basic {}", STANDARD.encode(format!("load:{SECRET}")));
-    let post = form.get("client_id").is_some_and(|id| id == "load") && form.get("client_secret").is_some_and(|s| s == SECRET);
+    let post =
+        form.get("client_id").is_some_and(|id| id == "load") && form.get("client_secret").is_some_and(|s| s == SECRET);
     authorization == Some(&basic) || post
 }
 
 fn form(body: &str) -> HashMap<String, String> {
-    body.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), decoded(value))).collect()
+    body.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), decoded(value)))
+        .collect()
 }
 
 fn decoded(text: &str) -> String {

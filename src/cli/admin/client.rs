@@ -124,8 +124,7 @@ async fn list(tenant: Option<&Slug>, context: &Context) -> Result<(), Fault> {
     for tenant in &tenants {
         let mut after = None;
         loop {
-            let page =
-                clients::list(context.pool(), tenant.tenant_id, after.as_ref(), clients::PAGE_MAX).await?;
+            let page = clients::list(context.pool(), tenant.tenant_id, after.as_ref(), clients::PAGE_MAX).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.client_id.clone());
             all.extend(page.into_iter().map(|client| (tenant, client)));
@@ -133,7 +132,12 @@ async fn list(tenant: Option<&Slug>, context: &Context) -> Result<(), Fault> {
     }
     context.print(
         || all.iter().map(|(_, client)| Value::Object(client.document())).collect(),
-        || print::table(["CLIENT", "TENANT", "STATE", "METHOD", "GRANTS", "NAME"], &all.iter().map(row).collect::<Vec<_>>()),
+        || {
+            print::table(
+                ["CLIENT", "TENANT", "STATE", "METHOD", "GRANTS", "NAME"],
+                &all.iter().map(row).collect::<Vec<_>>(),
+            )
+        },
     );
     Ok(())
 }

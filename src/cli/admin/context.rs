@@ -1,16 +1,19 @@
 //! What every command needs: the configuration, a connection, the moment, and how to print.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 use sigid_io::clock::{Clock, system_ms};
-use sigid_io::pg::{Plane, Pool, Pools};
+use sigid_io::migrate::{self, Level};
+use sigid_io::pg::{self, Plane, Pool, Pools};
+use sigid_oidc::keyring;
 use sigid_oidc::keys::{Policy, RootKey};
 use sigid_platform::outbox::{Act, load_database_ms};
 
 use super::fault::Fault;
 use crate::cli::say;
 use crate::config::{self, Config};
+use crate::migrations;
 
 pub(super) struct Context {
     pub(super) config: Config,
@@ -28,7 +31,7 @@ impl Context {
         json: bool,
     ) -> Result<Self, Fault> {
         let config = load(file, directory)?;
-        let pools = Pools::connect(&config.database.pg, &[Plane::Control]).await?;
+        let pools = connect(&config).await?;
         let now_s = now_s(pools.pool(Plane::Control), clock_offset_file).await?;
         Ok(Self { config, pools, now_s, json })
     }
@@ -53,7 +56,7 @@ impl Context {
     }
 
     pub(super) fn policy(&self) -> Policy {
-        Policy::from(&self.config.jwt)
+        keyring::policy(&self.config.jwt)
     }
 
     pub(super) fn root_key(&self) -> Result<RootKey, Fault> {
@@ -69,22 +72,38 @@ impl Context {
 }
 
 fn load(file: Option<PathBuf>, directory: Option<PathBuf>) -> Result<Config, Fault> {
-    let loaded = match file {
-        Some(file) => config::load(&file, &crate::environment),
-        None => {
-            let directory = directory.unwrap_or_else(|| PathBuf::from(".sigid"));
-            config::load(&directory.join(Path::new("sigid.toml")), &|_| None)
-        }
+    let loaded = if let Some(file) = file {
+        config::load(&file, &crate::environment)
+    } else {
+        let directory = directory.unwrap_or_else(|| PathBuf::from(".sigid"));
+        config::load(&directory.join("sigid.toml"), &|_| None)
     };
     loaded.map_err(|problems| Fault::configuration(problems.to_string()))
+}
+
+/// The control plane's pool, as the server would take it: a bound role, and a database of this program's level.
+async fn connect(config: &Config) -> Result<Pools, Fault> {
+    let planes = [Plane::Control];
+    let pools = Pools::connect(&config.database.pg, &planes).await?;
+    pg::check_planes(&pools, &planes).await?;
+    match migrate::check_level(pools.pool(Plane::Control), migrations::ALL).await? {
+        Level::Current => Ok(pools),
+        level => Err(Fault::refused(format!("database: {level}"))),
+    }
 }
 
 /// This machine's clock, corrected to the database's and by the development shift.
 async fn now_s(pool: &Pool, clock_offset_file: Option<PathBuf>) -> Result<i64, Fault> {
     let clock = Clock::new();
-    clock.set_database_offset_ms(load_database_ms(pool).await? - system_ms());
+    let offset_ms = load_database_ms(pool).await? - system_ms();
+    if offset_ms.abs() >= OFFSET_MIN_MS {
+        clock.set_database_offset_ms(offset_ms);
+    }
     if let Some(file) = clock_offset_file {
         clock.follow_offset_file(file).map_err(|_| Fault::refused("the clock's offset file cannot be followed"))?;
     }
     Ok(clock.now_s())
 }
+
+/// A smaller offset is the time of the round trip; the nodes ignore it as well.
+const OFFSET_MIN_MS: i64 = 20;

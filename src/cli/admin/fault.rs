@@ -3,8 +3,10 @@
 use std::fmt;
 
 use sigid_io::pg::PgFault;
-use sigid_oidc::keys;
+use sigid_oidc::keys::{self, Refusal};
 use sigid_tenant::{clients, tenants};
+
+use super::print;
 
 /// One line, and a code.
 #[derive(Debug)]
@@ -45,9 +47,6 @@ impl From<PgFault> for Fault {
         match &fault {
             PgFault::Settings(what) => Self::configuration(format!("database.url: {what}; see sigid check")),
             PgFault::Unreachable(_) | PgFault::Timeout => Self { line: format!("sigid admin: {fault}"), code: 69 },
-            PgFault::Other(state) if UNMIGRATED.contains(&&**state) => {
-                Self::refused("the database is not migrated; run sigid migrate")
-            }
             _ => Self::refused(fault.to_string()),
         }
     }
@@ -75,10 +74,11 @@ impl From<keys::Fault> for Fault {
     fn from(fault: keys::Fault) -> Self {
         match fault {
             keys::Fault::Database(fault) => fault.into(),
+            keys::Fault::Refused(Refusal::TooYoung { ripe_s }) => Self::refused(format!(
+                "the next key is too young: verifiers may not have it before {}; --now rotates all the same",
+                print::time(ripe_s)
+            )),
             refused => Self::refused(refused.to_string()),
         }
     }
 }
-
-/// No such table, schema, column or function.
-const UNMIGRATED: [&str; 4] = ["42P01", "3F000", "42703", "42883"];

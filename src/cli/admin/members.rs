@@ -43,12 +43,9 @@ fn flag(member: &'static Member) -> Arg {
         Shape::List | Shape::Words => arg.value_name("TEXT").action(ArgAction::Append),
         Shape::Seconds => arg.value_name("SECONDS").value_parser(clap::value_parser!(u64)),
         Shape::Object => arg.value_name("JSON").value_parser(parse_object),
-        Shape::Flag => arg
-            .value_name("BOOL")
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true")
-            .value_parser(BoolishValueParser::new()),
+        Shape::Flag => {
+            arg.value_name("BOOL").num_args(0..=1).default_missing_value("true").value_parser(BoolishValueParser::new())
+        }
     }
 }
 
@@ -100,6 +97,7 @@ mod tests {
             (&["--redirect-uri", ""], json!({ "redirect_uris": [] }), "taken away"),
             (&["--scope", "a b", "--scope", "c"], json!({ "scope": "a b c" }), "words"),
             (&["--require-auth-time"], json!({ "require_auth_time": true }), "flag"),
+            (&["--require-auth-time", "true"], json!({ "require_auth_time": true }), "flag, said apart"),
             (&["--require-auth-time=false"], json!({ "require_auth_time": false }), "flag, said"),
             (&["--default-max-age", "60"], json!({ "default_max_age": 60 }), "seconds"),
             (&["--jwks", r#"{"keys":[]}"#], json!({ "jwks": { "keys": [] } }), "object"),

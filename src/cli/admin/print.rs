@@ -20,7 +20,7 @@ pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -
 /// The members of a document, one a line.
 pub(super) fn members(document: &Map<String, Value>) -> String {
     let width = document.keys().map(String::len).max().unwrap_or(0);
-    let shown = |(name, value): (&String, &Value)| format!("{name:<width$}  {}", member(value));
+    let shown = |(name, value): (&String, &Value)| format!("{name:<width$}  {}", member(value)).trim_end().to_owned();
     document.iter().map(shown).collect::<Vec<_>>().join("\n")
 }
 

@@ -40,7 +40,13 @@ pub struct Client {
 }
 
 impl DevJson {
-    pub fn new(directory: &Directory, state: &State, database_url: String, port: u16, metrics_port: u16) -> Result<Self, Fault> {
+    pub fn new(
+        directory: &Directory,
+        state: &State,
+        database_url: String,
+        port: u16,
+        metrics_port: u16,
+    ) -> Result<Self, Fault> {
         let program = std::env::current_exe().map_err(Fault::at("find", Path::new("/proc/self/exe")))?;
         let admin = [text(&program), "admin".into(), "--dir".into(), text(directory.path())];
         Ok(Self {
@@ -52,7 +58,10 @@ impl DevJson {
             pid: std::process::id(),
             admin_cli: admin.into(),
             tenant: TENANT.into(),
-            clients: Demo::ALL.iter().filter_map(|demo| Some(client(demo, state.find_credential(demo.name)?))).collect(),
+            clients: Demo::ALL
+                .iter()
+                .filter_map(|demo| Some(client(demo, state.find_credential(demo.name)?)))
+                .collect(),
             resources: RESOURCES.map(Into::into).into(),
         })
     }
@@ -137,7 +146,11 @@ mod tests {
         let mut state = State::new("x".into());
         for demo in Demo::ALL {
             let client_secret = demo.is_confidential().then(|| format!("{}'s secret", demo.name));
-            state.remember(Credential { name: demo.name.into(), client_id: format!("{}-id", demo.name), client_secret });
+            state.remember(Credential {
+                name: demo.name.into(),
+                client_id: format!("{}-id", demo.name),
+                client_secret,
+            });
         }
         let dev = DevJson::new(&directory, &state, "postgresql:///sigid".into(), 8443, 9464).unwrap();
         dev.publish(&directory).unwrap();

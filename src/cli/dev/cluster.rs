@@ -108,7 +108,9 @@ impl Cluster {
         self.await_backends()?;
         for path in [&self.sockets, &self.place] {
             match fs::remove_dir_all(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Fault::at("remove", path)(error)),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Fault::at("remove", path)(error));
+                }
                 _ => {}
             }
         }
@@ -136,7 +138,10 @@ impl Cluster {
         if gone {
             return Ok(());
         }
-        Err(Fault::postgres(format!("processes named \"postgres: {}\" do not end; end them and start again", self.name)))
+        Err(Fault::postgres(format!(
+            "processes named \"postgres: {}\" do not end; end them and start again",
+            self.name
+        )))
     }
 
     // --- making ---
@@ -173,7 +178,13 @@ impl Cluster {
     /// PostgreSQL's single-user mode: no socket, so nothing to guard, and no client program needed.
     fn make_roles(&self, data: &Path) -> Result<(), Fault> {
         let mut single = self.command("postgres");
-        single.arg("--single").arg("-D").arg(data).args(["-c", "log_min_messages=error", "postgres"]);
+        single.arg("--single").arg("-D").arg(data).args([
+            "-c",
+            "log_min_messages=error",
+            "-c",
+            "log_checkpoints=off",
+            "postgres",
+        ]);
         let mut child = single
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -195,7 +206,9 @@ impl Cluster {
     /// A directory that only the cluster's account (and root) can enter; one that is there already stays.
     fn make_private(&self, path: &Path) -> Result<(), Fault> {
         match DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(Fault::at("create", path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(Fault::at("create", path)(error));
+            }
             _ => {}
         }
         if let Some(account) = self.account {
@@ -214,7 +227,9 @@ impl Cluster {
         let found = fs::symlink_metadata(&self.sockets).map_err(Fault::at("read", &self.sockets))?;
         if !found.is_dir() || found.uid() != owner {
             let path = self.sockets.display();
-            return Err(Fault::refused(format!("{path} is not a directory of this user; remove it or set XDG_RUNTIME_DIR")));
+            return Err(Fault::refused(format!(
+                "{path} is not a directory of this user; remove it or set XDG_RUNTIME_DIR"
+            )));
         }
         let private = fs::Permissions::from_mode(0o700);
         fs::set_permissions(&self.sockets, private).map_err(Fault::at("protect", &self.sockets))
@@ -231,13 +246,15 @@ impl Cluster {
         }
         let output = log.try_clone().map_err(Fault::at("open the log of", &self.place))?;
         let errors = log.try_clone().map_err(Fault::at("open the log of", &self.place))?;
-        let child = command.stdout(output).stderr(errors).spawn().map_err(Fault::at("run setsid postgres on", &self.place))?;
+        let child =
+            command.stdout(output).stderr(errors).spawn().map_err(Fault::at("run setsid postgres on", &self.place))?;
         let child = self.child.insert(child);
         let (pid, data) = (child.id(), self.place.join(DATA));
         let mut has_ended = || child.try_wait().map(|status| status.is_some()).map_err(Fault::at("await", &data));
         let ready = wait_until(READY_WITHIN, || {
             let found = postmaster::find(&data);
-            Ok(has_ended()? || matches!(found, Found::Running(Postmaster { pid: found, is_ready: true, .. }) if found == pid))
+            Ok(has_ended()?
+                || matches!(found, Found::Running(Postmaster { pid: found, is_ready: true, .. }) if found == pid))
         })?;
         if ready && !has_ended()? {
             return Ok(());
@@ -265,7 +282,8 @@ impl Cluster {
     fn open_log(&self) -> Result<(File, u64), Fault> {
         let path = self.place.join("log");
         let mut options = OpenOptions::new();
-        let file = options.create(true).read(true).append(true).mode(0o600).open(&path).map_err(Fault::at("open", &path))?;
+        let file =
+            options.create(true).read(true).append(true).mode(0o600).open(&path).map_err(Fault::at("open", &path))?;
         let mut length = file.metadata().map_err(Fault::at("read", &path))?.len();
         if length > LOG_BYTES_MAX {
             file.set_len(0).map_err(Fault::at("shorten", &path))?;

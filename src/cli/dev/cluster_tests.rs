@@ -77,7 +77,8 @@ fn a_new_cluster_is_durable_private_and_has_two_roles() {
         assert_eq!(trial.ask(APP, &format!("show {setting}")).as_deref(), Some("on"), "{setting}");
     }
     assert_eq!(trial.ask(APP, "show listen_addresses").as_deref(), Some(""));
-    let rights = "select rolsuper or rolbypassrls or rolcreatedb or rolcreaterole from pg_roles where rolname = current_user";
+    let rights =
+        "select rolsuper or rolbypassrls or rolcreatedb or rolcreaterole from pg_roles where rolname = current_user";
     assert_eq!(trial.ask(APP, rights).as_deref(), Some("f"));
     assert_eq!(trial.ask(OWNER, "select rolsuper from pg_roles where rolname = current_user").as_deref(), Some("t"));
     let sockets = fs::symlink_metadata(&trial.cluster().sockets).unwrap();

@@ -134,7 +134,10 @@ fn check_owner(path: &Path) -> Result<(), Fault> {
     if owner == own_uid()? {
         return Ok(());
     }
-    Err(Fault::refused(format!("{} belongs to user {owner}; start as that user, or name another --dir", path.display())))
+    Err(Fault::refused(format!(
+        "{} belongs to user {owner}; start as that user, or name another --dir",
+        path.display()
+    )))
 }
 
 fn lock(directory: &Path) -> Result<File, Fault> {

@@ -11,7 +11,10 @@ pub enum Fault {
     /// PostgreSQL is missing, or did not do what it was told.
     Postgres(String),
     /// A file or a program could not be used.
-    System { doing: String, source: io::Error },
+    System {
+        doing: String,
+        source: io::Error,
+    },
     Certificate(rcgen::Error),
 }
 

@@ -39,8 +39,9 @@ use sigid_io::migrate::Migrator;
 use sigid_io::pg::{Plane, Pools};
 use sigid_io::rng;
 
-use crate::boot::{self, ServeOptions};
+use crate::boot::{self, Budgets};
 use crate::cli::say;
+use crate::cli::serve::Development;
 use crate::config::{self, Config};
 
 use announce::DevJson;
@@ -62,21 +63,11 @@ pub struct Args {
     /// Stop what runs and remove what was kept, then start anew.
     #[arg(long)]
     reset: bool,
-    /// What slows down guessing; `off` is for load and timing runs.
-    #[arg(long, value_name = "on|off", default_value = "on")]
-    budgets: Budgets,
-    /// Shift the wall clock by the seconds in FILE, read each second.
-    #[arg(long, value_name = "FILE")]
-    clock_offset_file: Option<PathBuf>,
+    #[command(flatten)]
+    development: Development,
     /// Print the coordinates of the server that runs in DIR as shell assignments, and end; 1 when none is ready.
     #[arg(long, conflicts_with_all = ["port", "reset", "budgets", "clock_offset_file"])]
     print_env: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Budgets {
-    On,
-    Off,
 }
 
 pub fn run(args: Args) -> u8 {
@@ -154,7 +145,10 @@ fn ensure_root_key(directory: &Directory, is_first: bool) -> Result<(), Fault> {
         None if is_first => directory.write(Name::RootKey, &b64::encode(&rng::random::<32>())),
         None => {
             let path = directory.file(Name::RootKey);
-            Err(Fault::refused(format!("{} is gone, and with it the signing keys; start over with --reset", path.display())))
+            Err(Fault::refused(format!(
+                "{} is gone, and with it the signing keys; start over with --reset",
+                path.display()
+            )))
         }
     }
 }
@@ -180,13 +174,9 @@ fn serve(
     if signals.have_arrived() {
         return Ok(0);
     }
-    let budgets = args.budgets == Budgets::On;
+    let budgets = args.development.budgets == Budgets::On;
     let dev = DevJson::new(directory, &kept.state, cluster.url(APP), port, metrics_port)?;
-    let options = ServeOptions {
-        clock_offset_file: args.clock_offset_file.clone(),
-        budgets: if budgets { boot::Budgets::On } else { boot::Budgets::Off },
-        exclusive_port: true,
-    };
+    let options = args.development.options(true);
     let mut published = Ok(());
     let code = boot::serve(config, options, |_| {
         say(dev.ready_lines(directory, budgets));

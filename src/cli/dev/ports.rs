@@ -26,7 +26,9 @@ pub struct Claim {
 /// The port that was asked for, or a refusal.
 pub fn claim_exactly(port: u16) -> Result<Claim, Fault> {
     find_claim(port).ok_or_else(|| {
-        Fault::refused(format!("port {port} is busy; stop what listens there, or leave --port out and the next free one is taken"))
+        Fault::refused(format!(
+            "port {port} is busy; stop what listens there, or leave --port out and the next free one is taken"
+        ))
     })
 }
 

@@ -44,7 +44,10 @@ pub fn pid_file(data: &Path) -> PathBuf {
 pub fn has_backends(cluster_name: &str) -> bool {
     let title = format!("postgres: {cluster_name}: ");
     let Ok(processes) = fs::read_dir("/proc") else { return false };
-    processes.flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok()).any(|said| said.starts_with(title.as_bytes()))
+    processes
+        .flatten()
+        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+        .any(|said| said.starts_with(title.as_bytes()))
 }
 
 /// Lines: pid, data directory, start time, port, socket directory, listen address, shared memory, status.
@@ -67,10 +70,22 @@ fn runs_on(pid: u32, data: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::cli::dev::tests::scratch;
-    use std::process::Command;
+    use std::io::Read as _;
+    use std::process::{Child, Command, Stdio};
 
     fn pid_text(pid: u32, data: &Path, status: &str) -> String {
         format!("{pid}\n{}\n1700000000\n5432\n/tmp/sockets\n\n  123  456\n{status}\n", data.display())
+    }
+
+    /// A process with the data directory among its arguments, as a postmaster has; it ends with its input.
+    fn stand_in(data: &Path) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo runs; read line", "postgres", "-D"]).arg(data);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // Its command line can be read only when it is past exec.
+        let mut said = [0; 4];
+        child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+        child
     }
 
     #[test]
@@ -78,8 +93,7 @@ mod tests {
         let data = scratch("postmaster");
         fs::create_dir_all(&data).unwrap();
         assert_eq!(find(&data), Found::Nothing);
-        // A process with the data directory among its arguments stands for the postmaster.
-        let mut child = Command::new("sh").args(["-c", "read line", "postgres", "-D"]).arg(&data).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child = stand_in(&data);
         fs::write(pid_file(&data), pid_text(child.id(), &data, "ready   ")).unwrap();
         let running = Postmaster { pid: child.id(), sockets: "/tmp/sockets".into(), is_ready: true };
         assert_eq!(find(&data), Found::Running(running));

@@ -51,7 +51,13 @@ impl Programs {
         self.command_through(Some("setsid"), program, account, directory)
     }
 
-    fn command_through(&self, through: Option<&str>, program: &str, account: Option<Account>, directory: &Path) -> Command {
+    fn command_through(
+        &self,
+        through: Option<&str>,
+        program: &str,
+        account: Option<Account>,
+        directory: &Path,
+    ) -> Command {
         let program = self.directory.join(program);
         let mut command = match through {
             Some(first) => Command::new(first),
@@ -88,7 +94,15 @@ pub fn ensure_account(own_uid: u32) -> Result<Option<Account>, Fault> {
         return Ok(Some(account));
     }
     let mut command = Command::new("useradd");
-    command.args(["--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", ACCOUNT]);
+    command.args([
+        "--system",
+        "--no-create-home",
+        "--home-dir",
+        "/nonexistent",
+        "--shell",
+        "/usr/sbin/nologin",
+        ACCOUNT,
+    ]);
     let output = command.output().map_err(Fault::at("run", Path::new("useradd")))?;
     // Another clone may have been quicker, so what counts is whether the user is there.
     find_account()?.map(Some).ok_or_else(|| {

@@ -173,7 +173,12 @@ mod tests {
     #[test]
     fn every_demo_client_is_a_legal_registration() {
         for demo in &Demo::ALL {
-            assert!(Registration::check(&demo.document()).is_ok(), "{}: {:?}", demo.name, Registration::check(&demo.document()));
+            assert!(
+                Registration::check(&demo.document()).is_ok(),
+                "{}: {:?}",
+                demo.name,
+                Registration::check(&demo.document())
+            );
         }
     }
 

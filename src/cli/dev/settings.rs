@@ -44,7 +44,11 @@ fn text(app_url: &str, owner_url: &str, port: u16, metrics_port: u16) -> String 
         ),
         (
             "database",
-            vec![("url", string(app_url)), ("migration_url", string(owner_url)), ("maintenance_url", string(owner_url))],
+            vec![
+                ("url", string(app_url)),
+                ("migration_url", string(owner_url)),
+                ("maintenance_url", string(owner_url)),
+            ],
         ),
         ("security", vec![("production", "false".into()), ("root_key_path", string("root.key"))]),
         ("oidc", vec![("issuer", string(&issuer(port)))]),

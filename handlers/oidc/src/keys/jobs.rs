@@ -11,8 +11,5 @@ pub const EVERY_S: u64 = 600;
 pub async fn tick(room: &KeyRoom<'_>, act: Act<'_>) -> Result<Vec<Done>, Fault> {
     let mut done = room.rotate_due(act).await?;
     done.extend(room.clean(act).await?);
-    for Done { event_type, kid } in &done {
-        tracing::info!(event = event_type, %kid, "signing key");
-    }
     Ok(done)
 }

@@ -34,8 +34,6 @@ use sigid_io::pg::{PgFault, Pool, Scope};
 use sigid_io::signer::{Algorithm, LocalSigner, SignFault, generate};
 use sigid_platform::outbox::{Act, Change, Event, News};
 
-use crate::config::Jwt;
-
 pub use model::{Key, KeyState, Policy, Refusal, Step};
 pub use seal::{RootKey, SealFault};
 
@@ -92,15 +90,6 @@ impl From<SealFault> for Fault {
 impl From<SignFault> for Fault {
     fn from(fault: SignFault) -> Self {
         Self::Sign(fault)
-    }
-}
-
-impl From<&Jwt> for Policy {
-    fn from(jwt: &Jwt) -> Self {
-        Self {
-            rotation_s: 86_400 * i64::from(jwt.key_rotation_days),
-            token_life_max_s: i64::from(jwt.access_token_lifetime_max_secs()),
-        }
     }
 }
 
@@ -239,15 +228,21 @@ pub async fn load_all(pool: &Pool, scope: Scope) -> Result<Vec<Key>, Fault> {
 }
 
 /// The private keys that sign or will, opened. `pool` is the auth plane's.
+///
+/// A blob that does not open is passed over, loudly: one key sealed under another root key must not stop the
+/// others from signing. When none opens it is the root key that is wrong.
 pub async fn load_private(pool: &Pool, root: &RootKey) -> Result<Vec<PrivateKey>, Fault> {
     let mut tx = pool.begin(Scope::System("feed")).await?;
     let sealed = sql::load_sealed(&mut tx).await?;
     tx.commit().await?;
-    let open = |(kid, alg, blob): (Kid, Alg, Vec<u8>)| {
-        let pkcs8 = root.open(alg, &kid, &blob)?;
-        Ok(PrivateKey { kid, alg, pkcs8 })
-    };
-    sealed.into_iter().map(open).collect()
+    let mut opened = Vec::with_capacity(sealed.len());
+    for (kid, alg, blob) in &sealed {
+        match root.open(*alg, kid, blob) {
+            Ok(pkcs8) => opened.push(PrivateKey { kid: kid.clone(), alg: *alg, pkcs8 }),
+            Err(fault) => tracing::error!(%kid, error = %fault, "signing key"),
+        }
+    }
+    if opened.is_empty() && !sealed.is_empty() { Err(SealFault::NotOpened.into()) } else { Ok(opened) }
 }
 
 /// Gives the signer exactly the private keys of the database. For the start, and after news of a key.

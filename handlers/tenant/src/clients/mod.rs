@@ -35,11 +35,29 @@ use sigid_core::b64;
 use sigid_core::ids::{ClientId, TenantId};
 use sigid_core::marks::MarkKey;
 use sigid_core::secret::Secret;
+use sigid_edge::feature::Feature;
 use sigid_io::pg::{PgFault, Pool, Scope};
 use sigid_io::rng;
 use sigid_platform::outbox::{Act, Change, Event, Mark, News};
 
 pub use model::{AuthMethod, Client, ClientState, Document, GrantType, Registration, RegistrationFault};
+
+pub const FEATURE: Feature = Feature {
+    name: "clients",
+    section: None,
+    routes: &[],
+    jobs: &[],
+    events: &[
+        "client.created",
+        "client.updated",
+        "client.disabled",
+        "client.enabled",
+        "client.deleted",
+        "client.secret_rotated",
+        "client.tokens_revoked",
+    ],
+    discovery: &[],
+};
 
 /// The most clients that [`list`] gives at once.
 pub const PAGE_MAX: i64 = 500;

@@ -20,6 +20,7 @@ use std::fmt;
 use serde_json::json;
 use sigid_core::ids::TenantId;
 use sigid_core::marks::MarkKey;
+use sigid_edge::feature::Feature;
 use sigid_io::pg::{PgFault, Pool, Scope};
 use sigid_io::rng;
 use sigid_platform::outbox::{Act, Change, Event, Mark, News};
@@ -28,6 +29,15 @@ use uuid::Builder;
 pub use model::{Slug, Tenant, TenantState};
 
 use model::check_display_name;
+
+pub const FEATURE: Feature = Feature {
+    name: "tenants",
+    section: None,
+    routes: &[],
+    jobs: &[],
+    events: &["tenant.created", "tenant.disabled", "tenant.enabled", "tenant.tokens_revoked"],
+    discovery: &[],
+};
 
 /// Why nothing was done.
 #[derive(Debug)]

@@ -63,7 +63,7 @@ fn good_documents() {
 #[test]
 fn bad_documents() {
     let rows = [
-        (r#"{}"#, "redirect_uris", "the code grant without an address"),
+        ("{}", "redirect_uris", "the code grant without an address"),
         (r#"{"redirect_uris":["http://a.example/cb"]}"#, "redirect_uris", "http"),
         (r#"{"redirect_uris":"https://a.example/cb"}"#, "redirect_uris", "a string for an array"),
         (r#"{"redirect_uris":["https://a.example/cb","https://a.example/cb"]}"#, "redirect_uris", "twice"),
