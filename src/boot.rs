@@ -5,7 +5,7 @@
 //! queue emptied, GOAWAY, drain with a deadline, jobs and feed end, pools close.
 
 use crate::cli::complain;
-use crate::config::Config;
+use crate::config::{Config, Coordination};
 use crate::{features, log, migrations};
 use sigid_edge::backend::{Backend, Settings};
 use sigid_edge::discovery::Documents;
@@ -120,7 +120,12 @@ pub fn serve(config: Config, options: ServeOptions, on_ready: impl FnOnce(&Ready
     }
 }
 
-async fn run(mut config: Config, options: ServeOptions, log: Arc<log::Log>, on_ready: impl FnOnce(&Ready)) -> Result<(), BootFault> {
+async fn run(
+    mut config: Config,
+    options: ServeOptions,
+    log: Arc<log::Log>,
+    on_ready: impl FnOnce(&Ready),
+) -> Result<(), BootFault> {
     let signals = Signals::listen()?;
     config.server.share_port = !options.exclusive_port;
     if options.budgets == Budgets::Off {
@@ -129,19 +134,25 @@ async fn run(mut config: Config, options: ServeOptions, log: Arc<log::Log>, on_r
     }
     let clock = start_clock(&options)?;
     let planes = config.deployment.planes();
-    let tls = TlsSource::new(config.server.tls.clone()).map_err(|fault| BootFault::Configuration(format!("server.tls: {fault}")))?;
+    let tls = TlsSource::new(config.server.tls.clone())
+        .map_err(|fault| BootFault::Configuration(format!("server.tls: {fault}")))?;
     let tls_config = tls.load().map_err(|fault| BootFault::Configuration(format!("server.tls: {fault}")))?;
-    let listeners = shard::bind(&config.server)
-        .map_err(|error| BootFault::Refused(format!("cannot listen on {}:{}: {error}", config.server.host, config.server.port)))?;
+    let listeners = shard::bind(&config.server).map_err(|error| {
+        BootFault::Refused(format!("cannot listen on {}:{}: {error}", config.server.host, config.server.port))
+    })?;
     let pools = connect(&config, &planes).await?;
     let keyring = Arc::new(open_keyring(&config)?);
     if planes.contains(&Plane::Async) {
-        keyring.ensure(&pools, clock.now_s()).await.map_err(|fault| BootFault::Refused(format!("signing keys: {fault}")))?;
+        keyring
+            .ensure(&pools, clock.now_s())
+            .await
+            .map_err(|fault| BootFault::Refused(format!("signing keys: {fault}")))?;
     }
     if planes.contains(&Plane::Auth) {
         keyring.refresh(&pools).await.map_err(|fault| BootFault::Refused(format!("signing keys: {fault}")))?;
     }
     let freshness = Freshness::new(config.edge.max_stale.as_millis() as i64);
+    take_process_lock(&config, &planes, &freshness).await?;
     let (feed, publisher, commands) = feed::channel(&config.oidc.issuer, freshness.clone());
     let rings = pg::listen(&config.database.pg, planes.first().copied().unwrap_or(Plane::Auth), FEED_CHANNEL)?;
     let mut reader = Reader::new(pools.clone(), clock.clone(), publisher, commands, rings, config.edge.poll);
@@ -193,6 +204,27 @@ async fn connect(config: &Config, planes: &[Plane]) -> Result<Pools, BootFault> 
     }
 }
 
+/// With local coordination one process serves a database: a second is refused, and one that loses the lock stops
+/// answering until it has it back.
+async fn take_process_lock(config: &Config, planes: &[Plane], freshness: &Freshness) -> Result<(), BootFault> {
+    if config.deployment.coordination != Coordination::Local {
+        return Ok(());
+    }
+    let freshness = freshness.clone();
+    let on_change = move |is_held: bool| {
+        tracing::warn!(is_held, "the process lock of local coordination");
+        freshness.hold(!is_held);
+    };
+    let plane = planes.first().copied().unwrap_or(Plane::Auth);
+    if pg::hold_process_lock(&config.database.pg, plane, on_change).await? {
+        return Ok(());
+    }
+    Err(BootFault::Refused(
+        "deployment.coordination: another process serves this database; \"local\" allows one, use \"postgres\""
+            .to_owned(),
+    ))
+}
+
 fn open_keyring(config: &Config) -> Result<Keyring, BootFault> {
     let path = &config.security.root_key_path;
     let named = |what: String| BootFault::Configuration(format!("security.root_key_path: {}: {what}", path.display()));
@@ -240,17 +272,26 @@ fn start_shards(
 ) -> Result<Shards<EdgeMessage>, BootFault> {
     let (shared, feed) = (shared.clone(), feed.clone());
     let make = move |index| EdgeShard::new(index, shared.clone(), feed.tables());
-    shard::start(&config.server, listeners, tls, queue, make).map_err(|error| BootFault::Refused(format!("shards: {error}")))
+    shard::start(&config.server, listeners, tls, queue, make)
+        .map_err(|error| BootFault::Refused(format!("shards: {error}")))
 }
 
 async fn serve_metrics(config: &Config, shared: &Arc<Shared>, log: &Arc<log::Log>) -> Result<(), BootFault> {
     let address = config.telemetry.metrics_listen;
-    let listener =
-        telemetry_http::bind(address).await.map_err(|error| BootFault::Refused(format!("telemetry.metrics_listen: cannot listen on {address}: {error}")))?;
+    let listener = telemetry_http::bind(address).await.map_err(|error| {
+        BootFault::Refused(format!("telemetry.metrics_listen: cannot listen on {address}: {error}"))
+    })?;
     let age = metrics::gauge("sigid_feed_age_seconds", "Age of the last complete read of the feed.", &[]);
-    let offset = metrics::gauge("sigid_clock_offset_seconds", "How far this machine's clock is behind the database's.", &[]);
+    let offset =
+        metrics::gauge("sigid_clock_offset_seconds", "How far this machine's clock is behind the database's.", &[]);
     let ready = metrics::gauge("sigid_ready", "1 while the process should get requests.", &[]);
-    metrics::gauge("sigid_build_info", "The running version.", &[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+    let node = config.deployment.node_name.as_deref().unwrap_or_default();
+    metrics::gauge(
+        "sigid_build_info",
+        "The running version and the node's name.",
+        &[("version", env!("CARGO_PKG_VERSION")), ("node", node)],
+    )
+    .set(1);
     let (asked, refreshed, log) = (shared.clone(), shared.clone(), log.clone());
     let refresh = move || {
         age.set_ms(refreshed.freshness.age_ms());
@@ -272,7 +313,11 @@ struct Signals {
 impl Signals {
     fn listen() -> Result<Self, BootFault> {
         let listen = |kind| signal(kind).map_err(|error| BootFault::Refused(format!("signals: {error}")));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())?, hangup: listen(SignalKind::hangup())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
     }
 
     /// Until told to stop; meanwhile a changed certificate (or SIGHUP) reaches the shards.
@@ -296,7 +341,9 @@ impl Signals {
 
 /// A certificate that cannot be used leaves the one in use.
 fn reload(tls: &TlsSource, shards: &ShardSenders<EdgeMessage>) {
-    let outcome = |outcome| metrics::counter("sigid_certificate_reloads_total", "Reloads of certificate and key.", &[("outcome", outcome)]);
+    let outcome = |outcome| {
+        metrics::counter("sigid_certificate_reloads_total", "Reloads of certificate and key.", &[("outcome", outcome)])
+    };
     match tls.load() {
         Ok(config) => {
             shards.send(|_| Control::Tls(config.clone()));

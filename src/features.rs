@@ -10,4 +10,6 @@ pub static ALL: &[&Feature] = &[
     &sigid_oidc::revoke::FEATURE,
     &sigid_oidc::token::FEATURE,
     &sigid_platform::jobs::FEATURE,
+    &sigid_tenant::clients::FEATURE,
+    &sigid_tenant::tenants::FEATURE,
 ];

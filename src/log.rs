@@ -29,7 +29,8 @@ impl Log {
 
 /// Starts the log; a second start in a process keeps the first's format.
 pub fn start(telemetry: &Telemetry) -> Log {
-    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES_MAX).lossy(true).finish(std::io::stderr());
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(LINES_MAX).lossy(true).finish(std::io::stderr());
     let errors = writer.error_counter();
     let filter = EnvFilter::new(telemetry.log_level.as_str());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
@@ -37,6 +38,7 @@ pub fn start(telemetry: &Telemetry) -> Log {
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
         LogFormat::Human => builder.with_ansi(false).finish().try_init(),
     };
-    let dropped = metrics::counter("sigid_log_lines_dropped_total", "Log lines dropped because the queue was full.", &[]);
+    let dropped =
+        metrics::counter("sigid_log_lines_dropped_total", "Log lines dropped because the queue was full.", &[]);
     Log { _guard: guard, errors, dropped }
 }

@@ -54,7 +54,8 @@ pub struct Intake {
 /// A queue of at most `queue_max` cold requests.
 pub fn queue(queue_max: usize) -> (ColdQueue, Intake) {
     let (sender, receiver) = mpsc::channel(queue_max.max(1));
-    let refused = metrics::counter("sigid_cold_refused_total", "Requests refused because the cold queue was full.", &[]);
+    let refused =
+        metrics::counter("sigid_cold_refused_total", "Requests refused because the cold queue was full.", &[]);
     (ColdQueue { sender, refused }, Intake { receiver })
 }
 
@@ -121,5 +122,9 @@ pub fn unavailable() -> Reply {
 /// # Errors
 /// The system refused threads or descriptors.
 pub fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads.max(1)).thread_name("backend").enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.max(1))
+        .thread_name("backend")
+        .enable_all()
+        .build()
 }

@@ -291,7 +291,12 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    fn step_cold(&mut self, waiting: &mut Waiting, mut receiver: oneshot::Receiver<Reply>, cx: &mut Context<'_>) -> bool {
+    fn step_cold(
+        &mut self,
+        waiting: &mut Waiting,
+        mut receiver: oneshot::Receiver<Reply>,
+        cx: &mut Context<'_>,
+    ) -> bool {
         if let Poll::Ready(reply) = std::pin::Pin::new(&mut receiver).poll(cx) {
             send(&mut waiting.respond, reply.unwrap_or_else(|_| crate::backend::unavailable()));
             return true;
@@ -304,7 +309,14 @@ impl<S: Service> Connection<S> {
         false
     }
 
-    fn step_body(&mut self, waiting: &mut Waiting, parts: Box<Parts>, mut stream: RecvStream, mut got: Vec<u8>, cx: &mut Context<'_>) -> bool {
+    fn step_body(
+        &mut self,
+        waiting: &mut Waiting,
+        parts: Box<Parts>,
+        mut stream: RecvStream,
+        mut got: Vec<u8>,
+        cx: &mut Context<'_>,
+    ) -> bool {
         loop {
             match stream.poll_data(cx) {
                 Poll::Pending => {

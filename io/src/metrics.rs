@@ -63,9 +63,8 @@ impl Gauge {
 }
 
 /// Bucket bounds in microseconds; exposed in seconds.
-const BOUNDS_US: [u64; 16] = [
-    1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000,
-];
+const BOUNDS_US: [u64; 16] =
+    [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000];
 
 /// A latency distribution.
 #[derive(Clone)]
@@ -95,28 +94,49 @@ impl Histogram {
 
 /// Registers a counter series, or returns the one that has these labels already.
 pub fn counter(name: &'static str, help: &'static str, labels: &[(&str, &str)]) -> Counter {
-    register(name, help, "counter", labels, || Series::Counter(Counter(Arc::default())), |series| match series {
-        Series::Counter(counter) => Some(counter.clone()),
-        _ => None,
-    })
+    register(
+        name,
+        help,
+        "counter",
+        labels,
+        || Series::Counter(Counter(Arc::default())),
+        |series| match series {
+            Series::Counter(counter) => Some(counter.clone()),
+            _ => None,
+        },
+    )
     .unwrap_or_else(|| Counter(Arc::default()))
 }
 
 /// Registers a gauge series, or returns the one that has these labels already.
 pub fn gauge(name: &'static str, help: &'static str, labels: &[(&str, &str)]) -> Gauge {
-    register(name, help, "gauge", labels, || Series::Gauge(Gauge(Arc::default())), |series| match series {
-        Series::Gauge(gauge) => Some(gauge.clone()),
-        _ => None,
-    })
+    register(
+        name,
+        help,
+        "gauge",
+        labels,
+        || Series::Gauge(Gauge(Arc::default())),
+        |series| match series {
+            Series::Gauge(gauge) => Some(gauge.clone()),
+            _ => None,
+        },
+    )
     .unwrap_or_else(|| Gauge(Arc::default()))
 }
 
 /// Registers a latency histogram series, or returns the one that has these labels already.
 pub fn histogram(name: &'static str, help: &'static str, labels: &[(&str, &str)]) -> Histogram {
-    register(name, help, "histogram", labels, || Series::Histogram(Histogram(Arc::default())), |series| match series {
-        Series::Histogram(histogram) => Some(histogram.clone()),
-        _ => None,
-    })
+    register(
+        name,
+        help,
+        "histogram",
+        labels,
+        || Series::Histogram(Histogram(Arc::default())),
+        |series| match series {
+            Series::Histogram(histogram) => Some(histogram.clone()),
+            _ => None,
+        },
+    )
     .unwrap_or_else(|| Histogram(Arc::default()))
 }
 
@@ -149,7 +169,9 @@ fn register<T>(
 fn label_text(labels: &[(&str, &str)]) -> String {
     labels
         .iter()
-        .map(|(name, value)| format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")))
+        .map(|(name, value)| {
+            format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+        })
         .collect::<Vec<_>>()
         .join(",")
 }

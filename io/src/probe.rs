@@ -69,7 +69,8 @@ pub async fn get(probe: &Probe<'_>) -> Result<u16, ProbeFault> {
 
 async fn request(send: h2::client::SendRequest<Bytes>, probe: &Probe<'_>) -> Result<u16, ProbeFault> {
     let mut send = send.ready().await.map_err(ProbeFault::Http)?;
-    let request = http::Request::get(format!("https://{}{}", probe.name, probe.path)).body(()).map_err(|_| ProbeFault::Trust)?;
+    let request =
+        http::Request::get(format!("https://{}{}", probe.name, probe.path)).body(()).map_err(|_| ProbeFault::Trust)?;
     let (response, _) = send.send_request(request, true).map_err(ProbeFault::Http)?;
     Ok(response.await.map_err(ProbeFault::Http)?.status().as_u16())
 }

@@ -105,13 +105,27 @@ impl ShardMetrics {
         let shard = shard.to_string();
         let shard = ("shard", shard.as_str());
         let closed = |reason| {
-            metrics::counter("sigid_connections_closed_total", "Connections or streams ended by a limit, by reason.", &[shard, ("reason", reason)])
+            metrics::counter(
+                "sigid_connections_closed_total",
+                "Connections or streams ended by a limit, by reason.",
+                &[shard, ("reason", reason)],
+            )
         };
-        let failed = |reason| metrics::counter("sigid_handshakes_failed_total", "Connections that never became HTTP/2, by reason.", &[shard, ("reason", reason)]);
+        let failed = |reason| {
+            metrics::counter(
+                "sigid_handshakes_failed_total",
+                "Connections that never became HTTP/2, by reason.",
+                &[shard, ("reason", reason)],
+            )
+        };
         Self {
             hot: metrics::counter("sigid_requests_total", "Requests, by speed.", &[shard, ("speed", "hot")]),
             cold: metrics::counter("sigid_requests_total", "Requests, by speed.", &[shard, ("speed", "cold")]),
-            hot_seconds: metrics::histogram("sigid_hot_seconds", "Time of a hot answer on its shard, without TLS and framing.", &[shard]),
+            hot_seconds: metrics::histogram(
+                "sigid_hot_seconds",
+                "Time of a hot answer on its shard, without TLS and framing.",
+                &[shard],
+            ),
             panics: metrics::counter("sigid_panics_total", "Panics caught.", &[shard, ("where", "hot")]),
             calmed: closed("budget"),
             slow: closed("slow"),
@@ -122,7 +136,11 @@ impl ShardMetrics {
             no_alpn: failed("no_alpn"),
             http1: failed("http1"),
             proxy_failed: failed("proxy_protocol"),
-            accept_failed: metrics::counter("sigid_accept_errors_total", "Accepts the system refused (descriptors, memory).", &[shard]),
+            accept_failed: metrics::counter(
+                "sigid_accept_errors_total",
+                "Accepts the system refused (descriptors, memory).",
+                &[shard],
+            ),
         }
     }
 }
@@ -231,7 +249,9 @@ pub fn start<S: Service>(
     cold: ColdQueue,
     make: impl Fn(usize) -> S + Send + Clone + 'static,
 ) -> io::Result<Shards<S::Message>> {
-    let address = listeners.first().map_or_else(|| Err(io::Error::from(io::ErrorKind::InvalidInput)), std::net::TcpListener::local_addr)?;
+    let address = listeners
+        .first()
+        .map_or_else(|| Err(io::Error::from(io::ErrorKind::InvalidInput)), std::net::TcpListener::local_addr)?;
     let cores = allowed_cores();
     let (mut senders, mut threads) = (Vec::new(), Vec::new());
     for (index, listener) in listeners.into_iter().enumerate() {
@@ -283,11 +303,18 @@ impl<S: Service> Shard<S> {
     }
 }
 
-fn run<S: Service>(shard: Shard<S>, listener: std::net::TcpListener, receiver: mpsc::UnboundedReceiver<Control<S::Message>>) -> io::Result<()> {
+fn run<S: Service>(
+    shard: Shard<S>,
+    listener: std::net::TcpListener,
+    receiver: mpsc::UnboundedReceiver<Control<S::Message>>,
+) -> io::Result<()> {
     let mut ring = io_uring::IoUring::builder();
     ring.setup_coop_taskrun();
-    let mut runtime =
-        monoio::RuntimeBuilder::<monoio::FusionDriver>::new().with_entries(RING_ENTRIES).uring_builder(ring).enable_timer().build()?;
+    let mut runtime = monoio::RuntimeBuilder::<monoio::FusionDriver>::new()
+        .with_entries(RING_ENTRIES)
+        .uring_builder(ring)
+        .enable_timer()
+        .build()?;
     runtime.block_on(async move {
         let listener = TcpListener::from_std(listener)?;
         let shard = Rc::new(shard);
@@ -298,7 +325,11 @@ fn run<S: Service>(shard: Shard<S>, listener: std::net::TcpListener, receiver: m
 }
 
 /// The sixth part of the hot path's way in: accept on this core until told to drain, then drain.
-async fn serve<S: Service>(shard: Rc<Shard<S>>, listener: TcpListener, mut receiver: mpsc::UnboundedReceiver<Control<S::Message>>) {
+async fn serve<S: Service>(
+    shard: Rc<Shard<S>>,
+    listener: TcpListener,
+    mut receiver: mpsc::UnboundedReceiver<Control<S::Message>>,
+) {
     let mut next_id = 0;
     loop {
         monoio::select! {
@@ -375,7 +406,8 @@ fn accept_all<S: Service>(shard: &Rc<Shard<S>>, listener: &TcpListener, next_id:
 /// epoll wants non-blocking ones.
 #[allow(unsafe_code, reason = "accept4, because monoio's accept loses a connection when it is cancelled")]
 fn accept_one(listener: RawFd) -> io::Result<(std::net::TcpStream, IpAddr)> {
-    let flags = if monoio::utils::detect_uring() { libc::SOCK_CLOEXEC } else { libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK };
+    let flags =
+        if monoio::utils::detect_uring() { libc::SOCK_CLOEXEC } else { libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK };
     // SAFETY: null address pointers are allowed; the descriptor is checked before it is used.
     let fd = unsafe { libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), flags) };
     if fd < 0 {

@@ -17,7 +17,11 @@ pub const CONNECTIONS_MAX: usize = 64;
 
 /// Serves until the runtime ends. `is_ready` is asked at each `/health/ready`, `refresh` before each
 /// `/metrics`, to set the gauges that are read rather than counted.
-pub async fn serve(listener: TcpListener, is_ready: impl Fn() -> bool + Send + Sync + 'static, refresh: impl Fn() + Send + Sync + 'static) {
+pub async fn serve(
+    listener: TcpListener,
+    is_ready: impl Fn() -> bool + Send + Sync + 'static,
+    refresh: impl Fn() + Send + Sync + 'static,
+) {
     let shared = Arc::new((is_ready, refresh));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {

@@ -43,7 +43,8 @@ impl TlsSource {
     /// # Errors
     /// The system gave no randomness for the ticket key.
     pub fn new(settings: TlsSettings) -> Result<Self, TlsFault> {
-        let ticketer = rustls::crypto::ring::Ticketer::new().map_err(|error| TlsFault(format!("ticket key: {error}")))?;
+        let ticketer =
+            rustls::crypto::ring::Ticketer::new().map_err(|error| TlsFault(format!("ticket key: {error}")))?;
         Ok(Self { settings, ticketer })
     }
 
@@ -54,8 +55,11 @@ impl TlsSource {
     pub fn load(&self) -> Result<Arc<ServerConfig>, TlsFault> {
         let chain = read_chain(&self.settings.cert_pem_path)?;
         let key = read_key(&self.settings.key_pem_path)?;
-        let versions: &[&rustls::SupportedProtocolVersion] =
-            if self.settings.tls12 { &[&rustls::version::TLS13, &rustls::version::TLS12] } else { &[&rustls::version::TLS13] };
+        let versions: &[&rustls::SupportedProtocolVersion] = if self.settings.tls12 {
+            &[&rustls::version::TLS13, &rustls::version::TLS12]
+        } else {
+            &[&rustls::version::TLS13]
+        };
         let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_protocol_versions(versions)
             .map_err(|error| TlsFault(error.to_string()))?

@@ -23,7 +23,8 @@ const RECV_BYTES: usize = 64 * 1024;
 /// Plaintext waiting for a peer that does not read, per connection.
 pub const OUT_BYTES_MAX: usize = 256 * 1024;
 const POOLED_BUFFERS_MAX: usize = 64;
-const POOLED_BUFFER_BYTES_MAX: usize = 128 * 1024;
+const POOLED_BUFFER_BYTES_MAX: usize = 512 * 1024;
+const POOLED_BUFFER_BYTES: usize = 64 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; RECV_BYTES]);
@@ -31,7 +32,7 @@ thread_local! {
 }
 
 fn take_buffer() -> Vec<u8> {
-    POOL.with(|pool| pool.borrow_mut().pop()).unwrap_or_else(|| Vec::with_capacity(32 * 1024))
+    POOL.with(|pool| pool.borrow_mut().pop()).unwrap_or_else(|| Vec::with_capacity(POOLED_BUFFER_BYTES))
 }
 
 fn give_buffer(mut buffer: Vec<u8>) {
@@ -220,7 +221,8 @@ impl Inner {
         }
         while !bytes.is_empty() {
             self.tls.read_tls(&mut bytes)?;
-            let state = self.tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            let state =
+                self.tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             self.is_eof |= state.peer_has_closed();
             let mut left = state.plaintext_bytes_to_read();
             traffic.unproductive_bytes.set(traffic.unproductive_bytes.get() + left);
@@ -328,8 +330,7 @@ impl Inner {
 
 impl AsyncRead for TlsIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let result = self.inner.borrow_mut().read(&self.traffic, cx, buffer);
-        result
+        self.inner.borrow_mut().read(&self.traffic, cx, buffer)
     }
 }
 

@@ -85,6 +85,7 @@ pub struct Settings {
     pub deadline: Duration,
     pub threads: usize,
     pub pin: Vec<usize>,
+    pub spin: bool,
     pub tokens: usize,
     pub mix: Mix,
     pub expired_tokens: Option<PathBuf>,
@@ -172,7 +173,7 @@ struct Cli {
     /// Load before the measuring starts
     #[arg(long, value_name = "S", default_value = "2", value_parser = duration)]
     warmup: Duration,
-    /// A request unanswered this long after it was due is a timeout
+    /// Not sent this long after it was due, or not answered this long after it was sent: a timeout
     #[arg(long, value_name = "S", default_value = "5", value_parser = duration)]
     deadline: Duration,
     /// Generator threads
@@ -181,6 +182,9 @@ struct Cli {
     /// Pin generator threads to these CPUs, in turn
     #[arg(long, value_name = "CPU,..", value_delimiter = ',')]
     pin: Vec<usize>,
+    /// Never sleep between requests: takes a whole core per thread, sends on time to some microseconds
+    #[arg(long, conflicts_with = "closed")]
+    spin: bool,
     /// Live tokens in the hot set
     #[arg(long, value_name = "N", default_value_t = 1000)]
     tokens: usize,
@@ -263,6 +267,7 @@ fn settings(cli: Cli, words: &[String]) -> Result<Settings, Fault> {
         deadline: cli.deadline,
         threads: cli.threads,
         pin: cli.pin,
+        spin: cli.spin,
         tokens: cli.tokens,
         mix: cli.mix,
         expired_tokens: cli.expired_tokens,
@@ -413,6 +418,7 @@ mod tests {
         for (extra, why) in [
             ("--rate 5 --closed", "both loops"),
             ("--rate 0", "no load"),
+            ("--spin --closed", "nothing to be on time for"),
             ("--rate NaN", "not a number"),
             ("--threads 8", "more threads than connections"),
             ("--streams 0", "no stream"),

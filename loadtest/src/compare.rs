@@ -56,7 +56,7 @@ fn number(value: f64) -> String {
 
 fn errors(report: &Value) -> f64 {
     let kinds = report.pointer("/errors").and_then(Value::as_object);
-    kinds.map_or(0.0, |kinds| kinds.values().filter_map(Value::as_f64).sum())
+    kinds.map_or(0.0, |kinds| kinds.values().filter_map(Value::as_f64).fold(0.0, |a, b| a + b))
 }
 
 /// What must be equal for the ratios to mean something.
@@ -106,6 +106,7 @@ mod tests {
         };
         assert_eq!(ratio("latency p50"), "0.500");
         assert_eq!(ratio("server CPU"), "1.500");
+        assert!(text.lines().any(|l| l.split_whitespace().eq(["errors", "0", "3", "-"])), "{text}");
         assert_eq!(ratio("errors"), "-", "from none to three has no ratio");
         assert!(!text.contains("feed age"), "what neither has is not shown");
         assert!(!text.contains("differs"), "{text}");

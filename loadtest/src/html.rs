@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use crate::args::Loop;
 use crate::plot::{Line, Plot, X, Y, trimmed};
 use crate::progress::micros;
@@ -50,7 +52,7 @@ fn scenario(report: &Report) -> String {
 /// The JSON spelling of a small value, without the quotes of a string.
 fn text_of(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(text)) => text,
+        Ok(Value::String(text)) => text,
         Ok(value) => value.to_string(),
         Err(_) => String::new(),
     }
@@ -91,7 +93,7 @@ fn tiles(report: &Report, out: &mut String) {
     ];
     if let Some(us) = report.server.cpu_us_per_request {
         let cores = report.server.cpu_cores.unwrap_or_default();
-        tiles.push(("server CPU per request", format!("{us:.2} us"), format!("{cores:.2} cores")));
+        tiles.push(("server CPU per request", format!("{us:.2} µs"), format!("{cores:.2} cores")));
     }
     if let Some(rss) = report.server.rss_bytes_max {
         tiles.push((
@@ -141,31 +143,32 @@ fn plots(report: &Report, out: &mut String) {
     out.push_str(&latency_plot(report).svg());
     out.push_str(&throughput_plot(report).svg());
     out.push_str(&cpu_plot(report).svg());
-    if report.server.unmeasured.is_none() {
-        let rss = over_time(report, "RSS", "a", |p| p.server_rss_bytes.map(|b| b as f64));
-        out.push_str(&Plot { title: "Server memory (RSS)", x: X::Time, y: Y::Bytes, lines: vec![rss] }.svg());
-    }
-    if report.feed_age_s_max.is_some() {
-        let age = over_time(report, "feed age", "a", |p| p.feed_age_s);
-        out.push_str(
-            &Plot {
-                title: "Age of the server's news (largest of each second)",
-                x: X::Time,
-                y: Y::Seconds,
-                lines: vec![age],
-            }
-            .svg(),
-        );
-    }
+    out.push_str(&memory_figure(report));
+    out.push_str(&feed_figure(report));
     out.push_str("</section>");
+}
+
+fn memory_figure(report: &Report) -> String {
+    let title = "Server memory (RSS)";
     if let Some(why) = report.server.unmeasured {
-        let _ = write!(out, "<p class=\"note\">No figures of the server: {why}.</p>");
+        return missing_figure(title, why);
     }
+    let rss = over_time(report, "RSS", "a", |p| p.server_rss_bytes.map(|b| b as f64));
+    Plot { title, x: X::Time, y: Y::Bytes, lines: vec![rss] }.svg()
+}
+
+fn feed_figure(report: &Report) -> String {
+    let title = "Feed age: how old the server's news is, worst of each second";
     if report.feed_age_s_max.is_none() {
-        out.push_str(
-            "<p class=\"note\">Feed age was not measured: no --metrics-url, or no sigid_feed_age_seconds there.</p>",
-        );
+        return missing_figure(title, "no --metrics-url was given, or sigid_feed_age_seconds is not there");
     }
+    let age = over_time(report, "feed age", "a", |p| p.feed_age_s);
+    Plot { title, x: X::Time, y: Y::Seconds, lines: vec![age] }.svg()
+}
+
+fn missing_figure(title: &str, why: &str) -> String {
+    let (title, why) = (escaped(title), escaped(why));
+    format!("<figure><figcaption>{title}</figcaption><p class=\"small\">Not measured: {why}.</p></figure>")
 }
 
 fn percentile_plot(report: &Report) -> Plot {
@@ -274,10 +277,30 @@ fn tables(report: &Report, out: &mut String) {
 }
 
 fn settings(report: &Report, out: &mut String) {
-    let Ok(serde_json::Value::Object(settings)) = serde_json::to_value(&report.settings) else { return };
-    let shown: Vec<(&str, String)> =
-        settings.iter().filter(|(_, v)| !v.is_null()).map(|(name, value)| (name.as_str(), text_of(value))).collect();
-    pairs("Settings", &shown, out);
+    let Ok(Value::Object(settings)) = serde_json::to_value(&report.settings) else { return };
+    out.push_str("<div class=\"wide\"><h2>Settings</h2><dl>");
+    for (name, value) in settings {
+        let value = plain(&value);
+        if !value.is_empty() {
+            let _ = write!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escaped(&name), escaped(&value));
+        }
+    }
+    out.push_str("</dl></div>");
+}
+
+/// A setting without the marks of JSON; empty when it says nothing.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null | Value::Bool(false) => String::new(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), trimmed),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(Value::to_string).collect::<Vec<_>>().join(", "),
+        Value::Object(values) => {
+            let told = values.iter().filter(|(_, v)| v.as_f64() != Some(0.0));
+            told.map(|(name, v)| format!("{name} {}", plain(v))).collect::<Vec<_>>().join(", ")
+        }
+    }
 }
 
 fn pairs(title: &str, rows: &[(&str, String)], out: &mut String) {

@@ -75,7 +75,8 @@ impl Line {
     /// The next request for the stream of `seat`; None when the run has none left.
     pub async fn claim(&self, seat: &Rc<Seat>) -> Option<Due> {
         match self.take() {
-            Taken::Due(due_ns) => return Some(Due { due_ns, stream_was_free: false }),
+            // Somebody seated would have been called by now: then it is the pacer that is late.
+            Taken::Due(due_ns) => return Some(Due { due_ns, stream_was_free: !self.seats.borrow().is_empty() }),
             Taken::NotYet(_) => {}
             Taken::Overdue(_) | Taken::Ended => return None,
         }

@@ -123,7 +123,7 @@ impl Plot {
         (frame.y_min as i32..=frame.y_max as i32)
             .flat_map(|decade| mantissas.iter().map(move |m| f64::from(decade) + m.log10()))
             .filter(|v| *v <= frame.y_max + 1e-9)
-            .map(|v| (v, crate::progress::micros(10f64.powf(v).round() as u64)))
+            .map(|v| (v, round_micros(10f64.powf(v).round())))
             .collect()
     }
 
@@ -215,6 +215,16 @@ impl Frame {
     }
 }
 
+/// A latency of a round number, as an axis shows it.
+fn round_micros(us: f64) -> String {
+    let (value, unit) = match us {
+        ..1e3 => (us, "µs"),
+        ..1e6 => (us / 1e3, "ms"),
+        _ => (us / 1e6, "s"),
+    };
+    format!("{} {unit}", trimmed(value))
+}
+
 fn positive(value: f64) -> f64 {
     if value > 0.0 { value } else { 1.0 }
 }
@@ -279,6 +289,11 @@ mod tests {
             let frame = plot(y, vec![(0.0, Some(3.0)), (9.0, Some(98_765.0))]).frame();
             assert!(frame.y_max >= if y == Y::LogMicros { 98_765f64.log10() } else { 98_765.0 });
         }
+    }
+
+    #[test]
+    fn axes_show_round_latencies() {
+        assert_eq!([20.0, 1000.0, 500_000.0, 2e6].map(round_micros), ["20 µs", "1 ms", "500 ms", "2 s"]);
     }
 
     #[test]

@@ -2,24 +2,53 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
+use std::ops::AddAssign;
 use std::path::Path;
 
-/// CPU nanoseconds of each task of a process, io_uring's kernel workers among them.
-pub fn task_cpu_ns(pid: u32) -> Vec<(u32, u64)> {
+/// What the scheduler says of a task, or of several: time on a core, and time ready to run without one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    pub cpu_ns: u64,
+    pub wait_ns: u64,
+}
+
+impl Times {
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            cpu_ns: self.cpu_ns.saturating_sub(before.cpu_ns),
+            wait_ns: self.wait_ns.saturating_sub(before.wait_ns),
+        }
+    }
+
+    fn parse(schedstat: &str) -> Option<Self> {
+        let mut numbers = schedstat.split_whitespace().map(str::parse);
+        Some(Self { cpu_ns: numbers.next()?.ok()?, wait_ns: numbers.next()?.ok()? })
+    }
+}
+
+impl AddAssign for Times {
+    fn add_assign(&mut self, other: Self) {
+        self.cpu_ns += other.cpu_ns;
+        self.wait_ns += other.wait_ns;
+    }
+}
+
+/// Of each task of a process, io_uring's kernel workers among them.
+pub fn task_times(pid: u32) -> Vec<(u32, Times)> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     tasks
         .filter_map(|task| {
             let task = task.ok()?;
             let tid = task.file_name().to_str()?.parse().ok()?;
             let schedstat = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            Some((tid, first_number(&schedstat)?))
+            Some((tid, Times::parse(&schedstat)?))
         })
         .collect()
 }
 
-/// CPU nanoseconds of one of our own threads.
-pub fn own_thread_cpu_ns(tid: u32) -> Option<u64> {
-    first_number(&fs::read_to_string(format!("/proc/self/task/{tid}/schedstat")).ok()?)
+/// Of one of our own threads.
+pub fn own_thread_times(tid: u32) -> Option<Times> {
+    Times::parse(&fs::read_to_string(format!("/proc/self/task/{tid}/schedstat")).ok()?)
 }
 
 pub fn rss_bytes(pid: u32) -> Option<u64> {
@@ -124,6 +153,6 @@ mod tests {
         let pid = std::process::id();
         assert!(is_running(pid) && !is_running(u32::MAX));
         assert!(rss_bytes(pid).unwrap() > 1 << 18);
-        assert!(task_cpu_ns(pid).iter().map(|(_, ns)| ns).sum::<u64>() > 0);
+        assert!(task_times(pid).iter().map(|(_, times)| times.cpu_ns).sum::<u64>() > 0);
     }
 }

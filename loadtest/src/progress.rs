@@ -41,7 +41,7 @@ fn errors(counts: &Counts) -> String {
 /// A latency as a person reads it.
 pub fn micros(us: u64) -> String {
     match us {
-        0..1_000 => format!("{us} us"),
+        0..1_000 => format!("{us} µs"),
         1_000..10_000 => format!("{:.2} ms", us as f64 / 1e3),
         10_000..1_000_000 => format!("{:.0} ms", us as f64 / 1e3),
         _ => format!("{:.2} s", us as f64 / 1e6),
@@ -54,6 +54,6 @@ mod tests {
 
     #[test]
     fn latencies_are_told_in_their_own_unit() {
-        assert_eq!([999, 1500, 43_000, 2_500_000].map(micros), ["999 us", "1.50 ms", "43 ms", "2.50 s"]);
+        assert_eq!([999, 1500, 43_000, 2_500_000].map(micros), ["999 µs", "1.50 ms", "43 ms", "2.50 s"]);
     }
 }

@@ -7,9 +7,9 @@ use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 
 use crate::args::Settings;
-use crate::procfs;
+use crate::procfs::{self, Times};
 use crate::record::{Counts, Interval, Kind, Links, Wrong};
-use crate::verdict::Generator;
+use crate::verdict::{Generator, ThreadShare};
 
 #[derive(Serialize)]
 pub struct Report {
@@ -64,6 +64,8 @@ pub struct ServerFigures {
     pub rss_bytes_first: Option<u64>,
     /// Cores used on average in the measured time.
     pub cpu_cores: Option<f64>,
+    /// Time its threads were ready to run and had no core, per second: above some hundredths, the machine is shared.
+    pub cpu_wait_cores: Option<f64>,
     pub pids: Vec<u32>,
     pub processes: Vec<String>,
     /// Why there are no figures.
@@ -114,11 +116,11 @@ pub struct Outcome {
     pub total: Interval,
     /// What ended within the measured time, whenever it was due.
     pub ended: Counts,
-    /// Nanoseconds of CPU the server used in the measured time.
-    pub server_cpu_ns: Option<u64>,
+    /// Of the server in the measured time.
+    pub server_times: Option<Times>,
     pub server_pids: Vec<u32>,
     pub server_processes: Vec<String>,
-    pub generator_cpu_ns: Vec<u64>,
+    pub generator_times: Vec<Times>,
     pub series: Vec<Point>,
     pub tls: String,
     pub server_header: Option<String>,
@@ -130,7 +132,9 @@ impl Report {
         let observed_s = outcome.observed.as_secs_f64();
         let measured = &outcome.total.measured;
         let requests = measured.total();
-        let cpu_share = outcome.generator_cpu_ns.iter().map(|ns| ratio(*ns as f64 / 1e9, observed_s)).collect();
+        let share = |ns: u64| ratio(ns as f64 / 1e9, observed_s);
+        let threads = outcome.generator_times.iter();
+        let threads = threads.map(|t| ThreadShare { cpu: share(t.cpu_ns), wait: share(t.wait_ns) }).collect();
         let queued_share = ratio(outcome.total.queued as f64, requests as f64);
         Self {
             scenario: settings.scenario,
@@ -147,7 +151,7 @@ impl Report {
             latency_us: percentiles(&outcome.total.latency),
             service_us: percentiles(&outcome.total.service),
             server: server_figures(&outcome, observed_s),
-            generator: Generator::judge(cpu_share, &outcome.total.lateness, &outcome.total.latency, queued_share),
+            generator: Generator::judge(settings.spin, threads, &outcome.total, queued_share),
             connections: connections(&outcome.total.links),
             feed_age_s_max: outcome.series.iter().filter_map(|p| p.feed_age_s).reduce(f64::max),
             versions: versions(&outcome),
@@ -170,7 +174,7 @@ impl Report {
         let cpu = self
             .server
             .cpu_us_per_request
-            .map_or_else(String::new, |us| format!("server {us:.2} us CPU per request\n"));
+            .map_or_else(String::new, |us| format!("server {us:.2} µs CPU per request\n"));
         format!(
             "{} requests in {:.1} s: offered {:.0}/s, right answers {:.0}/s\nlatency p50 {}  p90 {}  p99 {}  p99.9 {}  max {}\n{cpu}errors: {}\n{}",
             self.requests,
@@ -189,7 +193,7 @@ impl Report {
 }
 
 fn server_figures(outcome: &Outcome, seconds: f64) -> ServerFigures {
-    let Some(cpu_ns) = outcome.server_cpu_ns else {
+    let Some(times) = outcome.server_times else {
         return ServerFigures {
             unmeasured: Some("the server's process is not on this machine, or cannot be seen"),
             ..ServerFigures::default()
@@ -197,10 +201,11 @@ fn server_figures(outcome: &Outcome, seconds: f64) -> ServerFigures {
     };
     let answered = outcome.ended.answered();
     ServerFigures {
-        cpu_us_per_request: (answered > 0).then(|| cpu_ns as f64 / 1e3 / answered as f64),
+        cpu_us_per_request: (answered > 0).then(|| times.cpu_ns as f64 / 1e3 / answered as f64),
         rss_bytes_max: outcome.series.iter().filter_map(|p| p.server_rss_bytes).max(),
         rss_bytes_first: outcome.series.iter().find_map(|p| p.server_rss_bytes),
-        cpu_cores: Some(ratio(cpu_ns as f64 / 1e9, seconds)),
+        cpu_cores: Some(ratio(times.cpu_ns as f64 / 1e9, seconds)),
+        cpu_wait_cores: Some(ratio(times.wait_ns as f64 / 1e9, seconds)),
         pids: outcome.server_pids.clone(),
         processes: outcome.server_processes.clone(),
         unmeasured: None,
@@ -314,6 +319,7 @@ pub mod tests {
             deadline: Duration::from_secs(5),
             threads: 1,
             pin: Vec::new(),
+            spin: false,
             tokens: 10,
             mix: Mix { live: 1, expired: 0, revoked: 0, malformed: 0, foreign: 0 },
             expired_tokens: None,
@@ -358,10 +364,10 @@ pub mod tests {
             ended_early: false,
             ended: total.ended.clone(),
             total,
-            server_cpu_ns: Some(3_000_000),
+            server_times: Some(Times { cpu_ns: 3_000_000, wait_ns: 20_000_000 }),
             server_pids: vec![42],
             server_processes: vec!["server".to_owned()],
-            generator_cpu_ns: vec![400_000_000],
+            generator_times: vec![Times { cpu_ns: 400_000_000, wait_ns: 0 }],
             series,
             tls: "TLSv1_3 TLS13_AES_256_GCM_SHA384".to_owned(),
             server_header: None,
@@ -400,6 +406,7 @@ pub mod tests {
         assert_eq!(json["wrong_answers"], serde_json::json!({ "dead_answered_active": 10 }));
         assert_eq!(json["rate_achieved"], 495.0);
         assert_eq!(json["server"]["cpu_us_per_request"], 3.0);
+        assert_eq!(json["server"]["cpu_wait_cores"], 0.01);
         assert_eq!(json["started_at"], "2000-02-29T12:34:56Z");
     }
 
@@ -417,10 +424,10 @@ pub mod tests {
             ended_early: true,
             total: Interval::new().unwrap(),
             ended: Counts::default(),
-            server_cpu_ns: Some(5),
+            server_times: Some(Times { cpu_ns: 5, wait_ns: 0 }),
             server_pids: Vec::new(),
             server_processes: Vec::new(),
-            generator_cpu_ns: vec![1],
+            generator_times: vec![Times::default()],
             series: Vec::new(),
             tls: String::new(),
             server_header: None,

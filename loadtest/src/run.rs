@@ -16,7 +16,7 @@ use crate::args::{Loop, Settings};
 use crate::fault::Fault;
 use crate::html;
 use crate::metrics::find_feed_age_s;
-use crate::procfs;
+use crate::procfs::{self, Times};
 use crate::progress::{self, say};
 use crate::record::{Counts, Interval, Recorder};
 use crate::redact::scrubbed;
@@ -77,6 +77,10 @@ struct Crew {
     waiting: Vec<Ready>,
     end_ns: Arc<AtomicU64>,
     finished: mpsc::UnboundedReceiver<Result<(), Fault>>,
+    /// Threads that have not told their end.
+    running: usize,
+    /// Threads stay until these are dropped, so that their CPU time can be read to the end.
+    _stay: Vec<std::sync::mpsc::Sender<()>>,
 }
 
 impl Crew {
@@ -85,15 +89,19 @@ impl Crew {
         let end_ns = Arc::new(AtomicU64::new(nanos(settings.warmup + settings.duration)));
         let (ready_to, mut ready) = mpsc::unbounded_channel();
         let (finished_to, mut finished) = mpsc::unbounded_channel();
-        let mut recorders = Vec::new();
+        let (mut recorders, mut stay) = (Vec::new(), Vec::new());
         for thread in 0..settings.threads {
             let recorder = Recorder::new(nanos(settings.warmup))?;
             recorders.push(recorder.clone());
             let orders = orders(settings, prepared, thread, recorder, Arc::clone(&end_ns));
             let (ready_to, finished_to) = (ready_to.clone(), finished_to.clone());
+            let (stay_to, dismissed) = std::sync::mpsc::channel::<()>();
+            stay.push(stay_to);
             let work = move || {
                 // The receiver is gone only when the run was given up.
                 let _ = finished_to.send(worker::work(orders, &ready_to));
+                // Ends by the sender's end.
+                let _ = dismissed.recv();
             };
             std::thread::Builder::new()
                 .name(format!("generator-{thread}"))
@@ -111,7 +119,15 @@ impl Crew {
         for why in waiting.iter().filter_map(|r| r.failed.as_deref()) {
             say(&format!("not every connection could be made, trying on: {why}"));
         }
-        Ok(Self { thread_ids: waiting.iter().map(|r| r.thread_id).collect(), recorders, waiting, end_ns, finished })
+        Ok(Self {
+            thread_ids: waiting.iter().map(|r| r.thread_id).collect(),
+            recorders,
+            waiting,
+            end_ns,
+            finished,
+            running: settings.threads,
+            _stay: stay,
+        })
     }
 
     /// All threads begin at one moment a little ahead.
@@ -124,8 +140,15 @@ impl Crew {
         Clock::from(start)
     }
 
-    fn cpu_ns(&self) -> Vec<u64> {
-        self.thread_ids.iter().map(|tid| procfs::own_thread_cpu_ns(*tid).unwrap_or(0)).collect()
+    /// Waits for the next thread to end, well or not; forever when none is left.
+    async fn ended(&mut self) -> Result<(), Fault> {
+        let Some(result) = self.finished.recv().await else { return std::future::pending().await };
+        self.running = self.running.saturating_sub(1);
+        result
+    }
+
+    fn times(&self) -> Vec<Times> {
+        self.thread_ids.iter().map(|tid| procfs::own_thread_times(*tid).unwrap_or_default()).collect()
     }
 }
 
@@ -152,6 +175,7 @@ fn orders(
         deadline: settings.deadline,
         end_ns,
         pin,
+        spin: settings.spin,
     }
 }
 
@@ -188,10 +212,10 @@ struct Watch {
     second: Interval,
     total: Interval,
     ended: Counts,
-    server_cpu_ns: u64,
-    generator_cpu_ns: Vec<u64>,
-    generator_cpu_first: Vec<u64>,
-    generator_cpu_last: Vec<u64>,
+    server_times: Times,
+    generator_times: Vec<Times>,
+    generator_first: Vec<Times>,
+    generator_last: Vec<Times>,
     last_ns: u64,
     measured_from_ns: u64,
     series: Vec<Point>,
@@ -211,16 +235,16 @@ impl Watch {
             feed,
             clock,
             warm_ns: nanos(settings.warmup),
-            drain: settings.deadline + DRAIN_SLACK,
+            drain: settings.deadline * 2 + DRAIN_SLACK,
             ended_early: false,
             spare: Interval::new()?,
             second: Interval::new()?,
             total: Interval::new()?,
             ended: Counts::default(),
-            server_cpu_ns: 0,
-            generator_cpu_ns: Vec::new(),
-            generator_cpu_first: Vec::new(),
-            generator_cpu_last: Vec::new(),
+            server_times: Times::default(),
+            generator_times: Vec::new(),
+            generator_first: Vec::new(),
+            generator_last: Vec::new(),
             last_ns: 0,
             measured_from_ns: 0,
             series: Vec::new(),
@@ -234,20 +258,27 @@ impl Watch {
         let mut boundary_ns = 0;
         while boundary_ns < self.end_ns() {
             boundary_ns = self.next_boundary(boundary_ns);
-            let boundary = self.clock.at(boundary_ns);
-            tokio::select! {
-                () = tokio::time::sleep_until(boundary.into()) => {}
-                () = interrupts.next() => {
-                    say("ending early; once more to leave at once");
-                    boundary_ns = self.clock.now_ns();
-                    self.ended_early = true;
-                    self.crew.end_ns.store(boundary_ns, Ordering::Relaxed);
-                }
-                Some(Err(fault)) = self.crew.finished.recv() => return Err(fault),
+            if self.is_interrupted_before(boundary_ns, &mut interrupts).await? {
+                say("ending early; once more to leave at once");
+                boundary_ns = self.clock.now_ns();
+                self.ended_early = true;
+                self.crew.end_ns.store(boundary_ns, Ordering::Relaxed);
             }
             self.look(boundary_ns)?;
         }
         self.finish(&mut interrupts).await
+    }
+
+    async fn is_interrupted_before(&mut self, boundary_ns: u64, interrupts: &mut Interrupts) -> Result<bool, Fault> {
+        let boundary = tokio::time::sleep_until(self.clock.at(boundary_ns).into());
+        tokio::pin!(boundary);
+        loop {
+            tokio::select! {
+                () = &mut boundary => return Ok(false),
+                () = interrupts.next() => return Ok(true),
+                ended = self.crew.ended() => ended?,
+            }
+        }
     }
 
     /// What the server and the threads have used until now belongs to no measured second.
@@ -255,8 +286,8 @@ impl Watch {
         if let Some(server) = &mut self.server {
             server.sample();
         }
-        self.generator_cpu_first = self.crew.cpu_ns();
-        self.generator_cpu_last.clone_from(&self.generator_cpu_first);
+        self.generator_first = self.crew.times();
+        self.generator_last.clone_from(&self.generator_first);
         self.last_ns = self.clock.now_ns();
         self.measured_from_ns = self.last_ns;
     }
@@ -275,28 +306,28 @@ impl Watch {
     fn look(&mut self, boundary_ns: u64) -> Result<(), Fault> {
         self.collect()?;
         let sample = self.server.as_mut().map(Server::sample);
-        let cpu = self.crew.cpu_ns();
+        let generator = self.crew.times();
         let now_ns = self.clock.now_ns();
         let measured = boundary_ns > self.warm_ns;
-        let point = self.point(boundary_ns, now_ns, sample, &cpu);
+        let point = self.point(boundary_ns, now_ns, sample, &generator);
         say(&progress::line(&point, if measured { "" } else { "warm-up" }));
         self.last_ns = now_ns;
         if measured {
             self.ended.add(&self.second.ended);
-            self.server_cpu_ns += sample.map_or(0, |s| s.cpu_ns);
+            self.server_times += sample.map(|s| s.times).unwrap_or_default();
             self.series.push(point);
         } else {
-            self.generator_cpu_first.clone_from(&cpu);
+            self.generator_first.clone_from(&generator);
             self.measured_from_ns = now_ns;
         }
-        self.generator_cpu_last = cpu;
+        self.generator_last = generator;
         Ok(())
     }
 
-    fn point(&self, boundary_ns: u64, now_ns: u64, sample: Option<Sample>, cpu: &[u64]) -> Point {
+    fn point(&self, boundary_ns: u64, now_ns: u64, sample: Option<Sample>, generator: &[Times]) -> Point {
         let seconds = (now_ns.saturating_sub(self.last_ns)).max(1) as f64 / 1e9;
         let generator_ns: u64 =
-            cpu.iter().zip(&self.generator_cpu_last).map(|(now, last)| now.saturating_sub(*last)).sum();
+            generator.iter().zip(&self.generator_last).map(|(now, last)| now.since(*last).cpu_ns).sum();
         let measured = boundary_ns > self.warm_ns;
         let from_ns = if measured { self.warm_ns } else { 0 };
         let latency = &self.second.latency;
@@ -309,7 +340,7 @@ impl Watch {
             p50_us: quantile(0.5),
             p99_us: quantile(0.99),
             max_us: quantile(1.0),
-            server_cores: sample.map(|s| s.cpu_ns as f64 / 1e9 / seconds),
+            server_cores: sample.map(|s| s.times.cpu_ns as f64 / 1e9 / seconds),
             server_rss_bytes: sample.map(|s| s.rss_bytes).filter(|rss| *rss > 0),
             generator_cores: generator_ns as f64 / 1e9 / seconds,
             feed_age_s: self.feed.as_ref().and_then(|f| f.0.take()),
@@ -329,17 +360,13 @@ impl Watch {
 
     /// Waits until every request that was due is accounted for.
     async fn finish(&mut self, interrupts: &mut Interrupts) -> Result<(), Fault> {
-        let generator = self.generator_cpu_last.iter().zip(&self.generator_cpu_first);
-        self.generator_cpu_ns = generator.map(|(last, first)| last.saturating_sub(*first)).collect();
+        let generator = self.generator_last.iter().zip(&self.generator_first);
+        self.generator_times = generator.map(|(last, first)| last.since(*first)).collect();
         let patience = tokio::time::sleep(self.drain);
         tokio::pin!(patience);
-        let mut running = self.crew.recorders.len();
-        while running > 0 {
+        while self.crew.running > 0 {
             tokio::select! {
-                finished = self.crew.finished.recv() => {
-                    finished.unwrap_or(Ok(()))?;
-                    running -= 1;
-                }
+                ended = self.crew.ended() => ended?,
                 () = interrupts.next() => break,
                 () = &mut patience => {
                     say("some requests could not be accounted for");
@@ -362,10 +389,10 @@ impl Watch {
             ended_early: self.ended_early,
             total,
             ended: self.ended,
-            server_cpu_ns: self.server.as_ref().map(|_| self.server_cpu_ns),
+            server_times: self.server.as_ref().map(|_| self.server_times),
             server_pids: self.server.as_ref().map(|s| s.pids().to_vec()).unwrap_or_default(),
             server_processes: self.server.map(|s| s.names).unwrap_or_default(),
-            generator_cpu_ns: self.generator_cpu_ns,
+            generator_times: self.generator_times,
             series: self.series,
             tls: prepared.tls.clone(),
             server_header: prepared.server.as_deref().map(clean),
@@ -400,5 +427,5 @@ fn nanos(duration: Duration) -> u64 {
 const SECOND_NS: u64 = 1_000_000_000;
 const START_AHEAD: Duration = Duration::from_millis(20);
 const FEED_PAUSE: Duration = Duration::from_millis(250);
-/// Beyond the deadline of the last request.
+/// Beyond the deadlines of the last request: one to be sent, one to be answered.
 const DRAIN_SLACK: Duration = Duration::from_secs(6);

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use crate::procfs;
+use crate::procfs::{self, Times};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sample {
-    /// CPU used since the previous sample.
-    pub cpu_ns: u64,
+    /// Since the previous sample.
+    pub times: Times,
     pub rss_bytes: u64,
 }
 
@@ -19,7 +19,7 @@ pub struct Server {
     pids: Vec<u32>,
     /// Set when the processes were found by their port, and may be found again after a restart.
     port: Option<u16>,
-    task_ns: HashMap<(u32, u32), u64>,
+    tasks: HashMap<(u32, u32), Times>,
     pub names: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ impl Server {
             return None;
         }
         let names = pids.iter().map(|pid| procfs::describe(*pid)).collect();
-        let mut server = Self { pids, port, task_ns: HashMap::new(), names };
+        let mut server = Self { pids, port, tasks: HashMap::new(), names };
         server.sample();
         Some(server)
     }
@@ -49,16 +49,16 @@ impl Server {
     pub fn sample(&mut self) -> Sample {
         self.find_again();
         let mut sample = Sample::default();
-        let mut seen = HashMap::with_capacity(self.task_ns.len());
+        let mut seen = HashMap::with_capacity(self.tasks.len());
         for pid in &self.pids {
             sample.rss_bytes += procfs::rss_bytes(*pid).unwrap_or(0);
-            for (tid, ns) in procfs::task_cpu_ns(*pid) {
-                let before = self.task_ns.get(&(*pid, tid)).copied().unwrap_or(0);
-                sample.cpu_ns += ns.saturating_sub(before);
-                seen.insert((*pid, tid), ns);
+            for (tid, times) in procfs::task_times(*pid) {
+                let before = self.tasks.get(&(*pid, tid)).copied().unwrap_or_default();
+                sample.times += times.since(before);
+                seen.insert((*pid, tid), times);
             }
         }
-        self.task_ns = seen;
+        self.tasks = seen;
         sample
     }
 
@@ -88,7 +88,7 @@ mod tests {
             x = std::hint::black_box(x.wrapping_mul(i | 1));
         }
         let busy = server.sample();
-        assert!(busy.cpu_ns > 100_000 && busy.cpu_ns < 60_000_000_000, "{busy:?}");
+        assert!(busy.times.cpu_ns > 100_000 && busy.times.cpu_ns < 60_000_000_000, "{busy:?}");
         assert!(busy.rss_bytes > 0);
     }
 

@@ -48,6 +48,8 @@ fn load(manner: Manner, scenario: &str, extra: &[&str]) -> (Output, Value, PathB
     let output = run(&arguments(&mock, scenario, &out, extra));
     let text = std::fs::read_to_string(out.join("report.json"))
         .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!told.contains("could not be accounted for"), "{told}");
     (output, serde_json::from_str(&text).unwrap(), out)
 }
 
@@ -61,7 +63,7 @@ fn introspection_of_every_kind_of_token_is_right_and_measured() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(report["errors"], serde_json::json!({}));
     assert_eq!(report["requests"], 800, "400 a second for two seconds, each one accounted for");
-    assert!((report["rate_achieved"].as_f64().unwrap() - 400.0).abs() < 40.0, "{}", report["rate_achieved"]);
+    assert!(report["rate_achieved"].as_f64().unwrap() > 300.0, "{}", report["rate_achieved"]);
     assert!(report["server"]["cpu_us_per_request"].as_f64().unwrap() > 0.0, "the server was found by its port");
     assert!(report["latency_us"]["p99"].as_u64() >= report["service_us"]["p50"].as_u64());
     assert_eq!(report["series"].as_array().unwrap().len(), 2);
@@ -77,7 +79,7 @@ fn tokens_are_issued_in_a_closed_loop_by_two_threads() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(report["settings"]["loop"], "closed");
     assert!(report["requests"].as_u64().unwrap() > 100);
-    assert_eq!(report["generator"]["cpu_share"].as_array().unwrap().len(), 2);
+    assert_eq!(report["generator"]["threads"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -114,6 +116,22 @@ fn a_silent_server_is_a_timeout_for_every_request_that_was_due() {
     assert_eq!(output.status.code(), Some(1), "nothing was right");
     assert_eq!(report["errors"], serde_json::json!({ "timeout": 200 }));
     assert!(report["latency_us"]["p50"].as_u64().unwrap() >= 500_000, "timeouts are timed at their deadline");
+}
+
+#[test]
+fn tokens_that_die_during_the_run_are_replaced_in_time() {
+    let (output, report, _) =
+        load(Manner::ShortLives, "introspect", &["--rate", "200", "--duration", "6", "--mix", "live=4,expired=1"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!((&report["requests"], &report["errors"]), (&1200.into(), &serde_json::json!({})));
+}
+
+#[test]
+fn a_spinning_generator_sends_on_time() {
+    let (output, report, _) = load(Manner::Honest, "introspect", &["--rate", "500", "--spin"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(report["generator"]["spins"], true);
+    assert_eq!(report["requests"], 1000);
 }
 
 #[test]

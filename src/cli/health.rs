@@ -50,8 +50,16 @@ pub fn run(args: Args) -> u8 {
 async fn ask(config: &Config) -> Result<u16, String> {
     let server = &config.server;
     let trust = server.tls.ca_pem_path.as_ref().unwrap_or(&server.tls.cert_pem_path);
-    let probe = Probe { address: SocketAddr::new(reachable(server.host), server.port), name: &config.oidc.issuer_host, trust_pem_path: trust, path: "/health/ready" };
-    tokio::time::timeout(DEADLINE, probe::get(&probe)).await.map_err(|_| "no answer in time".to_owned())?.map_err(|fault| fault.to_string())
+    let probe = Probe {
+        address: SocketAddr::new(reachable(server.host), server.port),
+        name: &config.oidc.issuer_host,
+        trust_pem_path: trust,
+        path: "/health/ready",
+    };
+    tokio::time::timeout(DEADLINE, probe::get(&probe))
+        .await
+        .map_err(|_| "no answer in time".to_owned())?
+        .map_err(|fault| fault.to_string())
 }
 
 /// The address by which a listener on every address is reached from its own machine.

@@ -17,7 +17,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Marks an assertion as used: `true` the first time (the database decides, for all nodes).
-pub type ConsumeAssertion = fn(Arc<Backend>, sigid_core::secret::Digest32, i64) -> BoxFuture<'static, Result<bool, BackendFault>>;
+pub type ConsumeAssertion =
+    fn(Arc<Backend>, sigid_core::secret::Digest32, i64) -> BoxFuture<'static, Result<bool, BackendFault>>;
 
 /// The database did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,13 @@ impl RefusedClients {
 
 impl Default for RefusedClients {
     fn default() -> Self {
-        Self(|reason| sigid_io::metrics::counter("sigid_client_auth_failed_total", "Refused client authentications, by reason.", &[("reason", reason)]))
+        Self(|reason| {
+            sigid_io::metrics::counter(
+                "sigid_client_auth_failed_total",
+                "Refused client authentications, by reason.",
+                &[("reason", reason)],
+            )
+        })
     }
 }
 
@@ -66,7 +73,14 @@ impl Settings {
 }
 
 impl Backend {
-    pub fn new(pools: Pools, feed: Feed, shared: Arc<Shared>, signer: Arc<dyn Signer>, consume_assertion: ConsumeAssertion, settings: Settings) -> Self {
+    pub fn new(
+        pools: Pools,
+        feed: Feed,
+        shared: Arc<Shared>,
+        signer: Arc<dyn Signer>,
+        consume_assertion: ConsumeAssertion,
+        settings: Settings,
+    ) -> Self {
         let budget = Mutex::new(Budget::new(shared.hasher.clone(), shared.unknown_client_budget_per_minute));
         Self {
             pools,

@@ -79,7 +79,8 @@ impl Live {
     /// Contract: a token of the caller's tenant, for one of its audiences or issued to itself.
     pub fn is_visible_to(&self, caller: &ClientEntry) -> bool {
         let is_meant_for = |audience: &String| self.audiences.iter().any(|aud| same_resource(aud, audience));
-        self.tenant_id == caller.tenant_id && (self.client_id == caller.client_id || caller.audiences.iter().any(is_meant_for))
+        self.tenant_id == caller.tenant_id
+            && (self.client_id == caller.client_id || caller.audiences.iter().any(is_meant_for))
     }
 }
 

@@ -36,7 +36,10 @@ pub fn decorate(mut reply: Reply, cors: Cors, shared: &Shared, tables: &Tables, 
     }
     if let Some(origin) = allowed(cors, shared, tables, headers) {
         reply.headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        reply.headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, Retry-After, DPoP-Nonce"));
+        reply.headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("WWW-Authenticate, Retry-After, DPoP-Nonce"),
+        );
     }
     reply
 }
@@ -44,11 +47,17 @@ pub fn decorate(mut reply: Reply, cors: Cors, shared: &Shared, tables: &Tables, 
 /// The answer to a preflight, or `None` when the request is not one.
 pub fn preflight(cors: Cors, methods: &[&str], shared: &Shared, tables: &Tables, headers: &HeaderMap) -> Option<Reply> {
     headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
-    let mut reply = Reply::empty(StatusCode::NO_CONTENT).with(header::VARY, HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
+    let mut reply = Reply::empty(StatusCode::NO_CONTENT).with(
+        header::VARY,
+        HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"),
+    );
     if let Some(origin) = allowed(cors, shared, tables, headers) {
         reply.headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         reply.headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_str(&methods.join(", ")).ok()?);
-        reply.headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, DPoP"));
+        reply.headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("Authorization, Content-Type, DPoP"),
+        );
         reply.headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_AGE_S));
     }
     Some(reply)

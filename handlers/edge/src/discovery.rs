@@ -40,7 +40,15 @@ pub const FEATURE: Feature = Feature {
 };
 
 const fn public(path: &'static str, hot: crate::feature::HotFn, doc: &'static str) -> Route {
-    Route { methods: &["GET", "HEAD"], path, plane: Plane::Auth, serve: Serve::Hot(hot), body_bytes_max: 0, cors: Cors::Any, doc }
+    Route {
+        methods: &["GET", "HEAD"],
+        path,
+        plane: Plane::Auth,
+        serve: Serve::Hot(hot),
+        body_bytes_max: 0,
+        cors: Cors::Any,
+        doc,
+    }
 }
 
 /// The prebuilt discovery document and the schedule its key set follows.
@@ -95,7 +103,8 @@ fn document(shard: &EdgeShard, _request: &Request<'_>, _memo: &mut Memo) -> Hot 
 fn jwks_document(shard: &EdgeShard, _request: &Request<'_>, _memo: &mut Memo) -> Hot {
     let tables = shard.tables.borrow();
     let age_s = jwks_age_s(&tables, shard.shared.documents.key_rotation_s, shard.shared.clock.coarse_now_s());
-    let cache = HeaderValue::from_str(&format!("public, max-age={age_s}")).unwrap_or(HeaderValue::from_static("no-cache"));
+    let cache =
+        HeaderValue::from_str(&format!("public, max-age={age_s}")).unwrap_or(HeaderValue::from_static("no-cache"));
     Hot::Reply(json_reply(tables.jwks.clone(), cache))
 }
 

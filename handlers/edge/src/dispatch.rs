@@ -45,7 +45,11 @@ impl Router {
             for route in feature.routes {
                 if planes.contains(&route.plane) || route.path.starts_with(health::PREFIX) {
                     by_path.insert(route.path, routes.len() as u16);
-                    let cold_seconds = metrics::histogram("sigid_cold_seconds", "Time of a cold answer in the backend, by route.", &[("route", route.path)]);
+                    let cold_seconds = metrics::histogram(
+                        "sigid_cold_seconds",
+                        "Time of a cold answer in the backend, by route.",
+                        &[("route", route.path)],
+                    );
                     routes.push(Entry { route, feature: feature.name, cold_seconds });
                 }
             }
@@ -99,12 +103,19 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome
 
 /// `allowed` entries are `host` (any port) or `host:port`, lower case.
 fn is_allowed_host(allowed: &[String], authority: &str) -> bool {
-    allowed.is_empty() || allowed.iter().any(|known| authority.eq_ignore_ascii_case(known) || without_port(authority).eq_ignore_ascii_case(known))
+    allowed.is_empty()
+        || allowed
+            .iter()
+            .any(|known| authority.eq_ignore_ascii_case(known) || without_port(authority).eq_ignore_ascii_case(known))
 }
 
 fn without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) => host,
+        Some((host, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) =>
+        {
+            host
+        }
         _ => authority,
     }
 }
@@ -127,13 +138,16 @@ pub fn cold(backend: Arc<Backend>, request: ColdRequest) -> BoxFuture<'static, R
         };
         let headers = request.headers.clone();
         let address = sigid_io::http::client_address(request.peer, &headers, &shared.trusted_proxies);
-        let call = Call { now_s: shared.clock.now_s(), address, request_id: request_id(), request, backend: backend.clone() };
+        let call =
+            Call { now_s: shared.clock.now_s(), address, request_id: request_id(), request, backend: backend.clone() };
         let (request_id, method) = (call.request_id.clone(), call.request.method.clone());
         let (mut reply, client) = serve(entry.route, call).await;
         if method == Method::HEAD {
             reply.body.clear();
         }
-        if let Ok(value) = HeaderValue::from_str(&request_id) {
+        // A hot answer has no id; its cold twin must not be told apart by one.
+        let is_twin = matches!(entry.route.serve, Serve::HotThenCold(..));
+        if let (false, Ok(value)) = (is_twin, HeaderValue::from_str(&request_id)) {
             reply.headers.insert(REQUEST_ID, value);
         }
         let elapsed = began.elapsed();
@@ -171,7 +185,8 @@ async fn check_client(call: &Call, path: &'static str) -> Result<Permit<Client>,
     let feed = &call.backend.feed;
     let tables = feed.fresh_tables().await.map_err(|_| fault::UNAVAILABLE)?;
     let mut scratch = [0; sigid_core::basic::BASIC_BYTES_MAX];
-    let credentials = Credentials::read(&call.request.headers, &form, &mut scratch).map_err(|fault| refused(call, fault))?;
+    let credentials =
+        Credentials::read(&call.request.headers, &form, &mut scratch).map_err(|fault| refused(call, fault))?;
     let mut checked = guard::authenticate(&tables, &credentials, path, call.now_s);
     if matches!(&checked, Err(fault) if fault.is_curable()) && call.may_read_again() {
         feed.refresh().await.map_err(|_| fault::UNAVAILABLE)?;
@@ -192,7 +207,8 @@ async fn consume_assertion(call: &Call, authenticated: &Authenticated) -> Result
     let Some(assertion) = &authenticated.assertion else { return Ok(()) };
     let digest = Digest32::of(format!("{}\n{}", authenticated.permit.client_id, assertion.jti()).as_bytes());
     let consume = call.backend.consume_assertion;
-    let is_first = consume(call.backend.clone(), digest, assertion.exp_s()).await.map_err(|BackendFault| fault::UNAVAILABLE)?;
+    let is_first =
+        consume(call.backend.clone(), digest, assertion.exp_s()).await.map_err(|BackendFault| fault::UNAVAILABLE)?;
     if is_first {
         return Ok(());
     }
@@ -200,7 +216,15 @@ async fn consume_assertion(call: &Call, authenticated: &Authenticated) -> Result
     Err(OAuthError::invalid_client("The client assertion was used before"))
 }
 
-fn log(entry: &Entry, method: &Method, reply: &Reply, request_id: &str, address: std::net::IpAddr, client: Option<&Asked>, us: u64) {
+fn log(
+    entry: &Entry,
+    method: &Method,
+    reply: &Reply,
+    request_id: &str,
+    address: std::net::IpAddr,
+    client: Option<&Asked>,
+    us: u64,
+) {
     tracing::info!(
         feature = entry.feature,
         route = entry.route.path,
@@ -230,7 +254,6 @@ impl Shared {
         self.router.routes.iter().map(|entry| entry.route)
     }
 }
-
 
 #[cfg(test)]
 mod tests {

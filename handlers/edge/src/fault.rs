@@ -28,7 +28,8 @@ impl OAuthError {
         let body = format!(r#"{{"error":"{}","error_description":"{}"}}"#, self.error, self.description);
         let reply = Reply::no_store_json(status(self.status), body);
         match self.status {
-            401 => reply.with(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="sigid", charset="UTF-8""#)),
+            401 => reply
+                .with(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="sigid", charset="UTF-8""#)),
             503 => reply.with(header::RETRY_AFTER, HeaderValue::from_static("1")),
             _ => reply,
         }
@@ -36,7 +37,8 @@ impl OAuthError {
 }
 
 /// The database is out of reach and memory is too old to answer from.
-pub const UNAVAILABLE: OAuthError = OAuthError::new(503, "temporarily_unavailable", "The server cannot answer reliably now");
+pub const UNAVAILABLE: OAuthError =
+    OAuthError::new(503, "temporarily_unavailable", "The server cannot answer reliably now");
 
 /// Something of ours failed; the log has it under the request id.
 pub const SERVER_ERROR: OAuthError = OAuthError::new(500, "server_error", "The server failed to answer");
@@ -44,7 +46,8 @@ pub const SERVER_ERROR: OAuthError = OAuthError::new(500, "server_error", "The s
 /// An RFC 9457 problem.
 pub fn problem(code: u16, title: &'static str, detail: &'static str) -> Reply {
     let body = format!(r#"{{"type":"about:blank","status":{code},"title":"{title}","detail":"{detail}"}}"#);
-    Reply::no_store_json(status(code), body).with(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))
+    Reply::no_store_json(status(code), body)
+        .with(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))
 }
 
 fn status(code: u16) -> StatusCode {

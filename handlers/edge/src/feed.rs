@@ -10,10 +10,12 @@
 
 use crate::shard::EdgeMessage;
 use crate::tables::{Change, Tables};
+use sigid_core::marks::MarkKey;
 use sigid_io::clock;
 use sigid_io::shard::{Control, ShardSenders};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -30,12 +32,13 @@ pub struct FeedLost;
 #[derive(Clone, Debug)]
 pub struct Freshness {
     read_ms: Arc<AtomicI64>,
+    is_held: Arc<AtomicBool>,
     max_stale_ms: i64,
 }
 
 impl Freshness {
     pub fn new(max_stale_ms: i64) -> Self {
-        Self { read_ms: Arc::new(AtomicI64::new(i64::MIN / 2)), max_stale_ms }
+        Self { read_ms: Arc::new(AtomicI64::new(i64::MIN / 2)), is_held: Arc::default(), max_stale_ms }
     }
 
     /// `began_ms`: the monotonic time at which the read began; what was true then is known.
@@ -47,8 +50,13 @@ impl Freshness {
         clock::monotonic_ms().saturating_sub(self.read_ms.load(Relaxed))
     }
 
+    /// While held, nothing is fresh: this process may no longer be the one that serves.
+    pub fn hold(&self, is_held: bool) {
+        self.is_held.store(is_held, Relaxed);
+    }
+
     pub fn is_fresh(&self) -> bool {
-        self.age_ms() <= self.max_stale_ms
+        self.age_ms() <= self.max_stale_ms && !self.is_held.load(Relaxed)
     }
 }
 
@@ -94,7 +102,7 @@ impl Feed {
         if !self.freshness.is_fresh() {
             self.refresh().await?;
         }
-        Ok(self.tables())
+        if self.freshness.is_fresh() { Ok(self.tables()) } else { Err(FeedLost) }
     }
 
     /// Tells every shard of this process and waits until each has it.
@@ -113,6 +121,8 @@ pub struct Publisher {
     pub tables: Tables,
     snapshots: watch::Sender<Arc<Tables>>,
     shards: Option<ShardSenders<EdgeMessage>>,
+    /// Marks by the second they may be forgotten; may name one twice.
+    expiries: BTreeMap<i64, Vec<MarkKey>>,
     pub freshness: Freshness,
 }
 
@@ -122,7 +132,7 @@ pub fn channel(issuer: &str, freshness: Freshness) -> (Feed, Publisher, mpsc::Re
     let (snapshots, receiver) = watch::channel(Arc::new(tables.clone()));
     let (sender, commands) = mpsc::channel(COMMANDS_MAX);
     let feed = Feed { commands: sender, tables: receiver, freshness: freshness.clone() };
-    (feed, Publisher { tables, snapshots, shards: None, freshness }, commands)
+    (feed, Publisher { tables, snapshots, shards: None, expiries: BTreeMap::new(), freshness }, commands)
 }
 
 impl Publisher {
@@ -136,15 +146,34 @@ impl Publisher {
     ///
     /// # Errors
     /// A shard did not acknowledge in time.
-    pub async fn apply(&mut self, changes: impl IntoIterator<Item = Change>) -> Result<(), FeedLost> {
+    pub async fn apply(&mut self, changes: Vec<Change>) -> Result<(), FeedLost> {
+        self.note_expiries(&changes);
         if self.tables.apply(changes) { self.publish().await } else { Ok(()) }
+    }
+
+    fn note_expiries(&mut self, changes: &[Change]) {
+        for change in changes {
+            if let Change::Mark(key, mark) = change {
+                self.expiries.entry(mark.expires_s).or_default().push(*key);
+            }
+        }
+    }
+
+    /// Forgets the marks that can concern nothing alive; nobody needs to be told.
+    pub fn forget_expired_marks(&mut self, now_s: i64) {
+        let later = self.expiries.split_off(&(now_s + 1));
+        for key in std::mem::replace(&mut self.expiries, later).into_values().flatten() {
+            self.tables.forget_mark(key, now_s);
+        }
     }
 
     /// Replaces everything (a full load), keeping versions growing so that caches look again.
     ///
     /// # Errors
     /// A shard did not acknowledge in time.
-    pub async fn replace(&mut self, changes: impl IntoIterator<Item = Change>) -> Result<(), FeedLost> {
+    pub async fn replace(&mut self, changes: Vec<Change>) -> Result<(), FeedLost> {
+        self.expiries.clear();
+        self.note_expiries(&changes);
         let mut tables = Tables::new(&self.tables.issuer);
         tables.entities_version = self.tables.entities_version + 1;
         tables.marks_version = self.tables.marks_version + 1;

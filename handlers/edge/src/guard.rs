@@ -55,11 +55,22 @@ pub const ASSERTION_ALGORITHMS: &[&str] = &["ES256", "EdDSA", "RS256", "PS256", 
 
 /// How a request authenticates.
 pub enum Credentials<'a> {
-    Basic { client_id: &'a str, secret: &'a str },
-    Post { client_id: &'a str, secret: &'a str },
+    Basic {
+        client_id: &'a str,
+        secret: &'a str,
+    },
+    Post {
+        client_id: &'a str,
+        secret: &'a str,
+    },
     /// `client_id` is optional (RFC 7521 section 4.2); the assertion names the client anyway.
-    Assertion { client_id: Option<&'a str>, assertion: &'a str },
-    Public { client_id: &'a str },
+    Assertion {
+        client_id: Option<&'a str>,
+        assertion: &'a str,
+    },
+    Public {
+        client_id: &'a str,
+    },
 }
 
 /// Why a client is not authenticated.
@@ -82,7 +93,14 @@ pub enum AuthFault {
 impl AuthFault {
     /// Whether news could turn it: then the tables are read again before it stands.
     pub fn is_curable(self) -> bool {
-        matches!(self, Self::Unknown | Self::WrongSecret | Self::WrongMethod | Self::Disabled | Self::Assertion(AssertionFault::UnknownKey | AssertionFault::BadSignature))
+        matches!(
+            self,
+            Self::Unknown
+                | Self::WrongSecret
+                | Self::WrongMethod
+                | Self::Disabled
+                | Self::Assertion(AssertionFault::UnknownKey | AssertionFault::BadSignature)
+        )
     }
 
     /// The label of metrics and logs.
@@ -104,9 +122,13 @@ impl AuthFault {
         use crate::fault::OAuthError;
         match self {
             Self::Several => OAuthError::invalid_request("The request uses more than one client authentication method"),
-            Self::Missing | Self::Malformed | Self::Unknown | Self::WrongSecret | Self::WrongMethod | Self::Disabled | Self::Assertion(_) => {
-                OAuthError::invalid_client("The client could not be authenticated")
-            }
+            Self::Missing
+            | Self::Malformed
+            | Self::Unknown
+            | Self::WrongSecret
+            | Self::WrongMethod
+            | Self::Disabled
+            | Self::Assertion(_) => OAuthError::invalid_client("The client could not be authenticated"),
         }
     }
 }
@@ -122,7 +144,11 @@ pub struct Authenticated {
 
 impl<'a> Credentials<'a> {
     /// Reads the credentials of a request. `scratch` holds the decoded Basic header.
-    pub fn read(headers: &HeaderMap, form: &'a Form<'_>, scratch: &'a mut [u8; basic::BASIC_BYTES_MAX]) -> Result<Self, AuthFault> {
+    pub fn read(
+        headers: &HeaderMap,
+        form: &'a Form<'_>,
+        scratch: &'a mut [u8; basic::BASIC_BYTES_MAX],
+    ) -> Result<Self, AuthFault> {
         let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
         let authorization = authorizations.next();
         if authorizations.next().is_some() {
@@ -139,11 +165,13 @@ impl<'a> Credentials<'a> {
                 }
                 Ok(Self::Basic { client_id: id, secret })
             }
-            (None, Some(secret), (None, None)) => Ok(Self::Post { client_id: client_id.ok_or(AuthFault::Malformed)?, secret }),
-            (None, None, (Some(assertion), Some(ASSERTION_TYPE))) => {
-                Ok(Self::Assertion { client_id, assertion })
+            (None, Some(secret), (None, None)) => {
+                Ok(Self::Post { client_id: client_id.ok_or(AuthFault::Malformed)?, secret })
             }
-            (None, None, (None, None)) => client_id.map(|client_id| Self::Public { client_id }).ok_or(AuthFault::Missing),
+            (None, None, (Some(assertion), Some(ASSERTION_TYPE))) => Ok(Self::Assertion { client_id, assertion }),
+            (None, None, (None, None)) => {
+                client_id.map(|client_id| Self::Public { client_id }).ok_or(AuthFault::Missing)
+            }
             (None, None, _) => Err(AuthFault::Malformed),
             _ => Err(AuthFault::Several),
         }
@@ -156,7 +184,12 @@ pub fn assertion_audiences(issuer: &str, endpoint_path: &str) -> [String; 3] {
 }
 
 /// Authenticates against the tables as they are.
-pub fn authenticate(tables: &Tables, credentials: &Credentials<'_>, endpoint_path: &str, now_s: i64) -> Result<Authenticated, AuthFault> {
+pub fn authenticate(
+    tables: &Tables,
+    credentials: &Credentials<'_>,
+    endpoint_path: &str,
+    now_s: i64,
+) -> Result<Authenticated, AuthFault> {
     let named;
     let (client_id, used) = match credentials {
         Credentials::Basic { client_id, .. } => (*client_id, AuthMethod::ClientSecretBasic),
@@ -171,8 +204,12 @@ pub fn authenticate(tables: &Tables, credentials: &Credentials<'_>, endpoint_pat
     let client = tables.find_client(client_id).ok_or(AuthFault::Unknown)?;
     let mut authenticated = Authenticated { permit: Permit::client(client.clone()), expires_s: None, assertion: None };
     match credentials {
-        Credentials::Basic { secret, .. } | Credentials::Post { secret, .. } => authenticated.expires_s = check_secret(client, secret, now_s)?,
-        Credentials::Assertion { assertion, .. } => authenticated.assertion = Some(check_assertion(tables, client, assertion, endpoint_path, now_s)?),
+        Credentials::Basic { secret, .. } | Credentials::Post { secret, .. } => {
+            authenticated.expires_s = check_secret(client, secret, now_s)?
+        }
+        Credentials::Assertion { assertion, .. } => {
+            authenticated.assertion = Some(check_assertion(tables, client, assertion, endpoint_path, now_s)?)
+        }
         Credentials::Public { .. } => {}
     }
     if client.auth_method != used {
@@ -182,7 +219,13 @@ pub fn authenticate(tables: &Tables, credentials: &Credentials<'_>, endpoint_pat
     Ok(authenticated)
 }
 
-fn check_assertion(tables: &Tables, client: &ClientEntry, assertion: &str, endpoint_path: &str, now_s: i64) -> Result<assertion::VerifiedAssertion, AuthFault> {
+fn check_assertion(
+    tables: &Tables,
+    client: &ClientEntry,
+    assertion: &str,
+    endpoint_path: &str,
+    now_s: i64,
+) -> Result<assertion::VerifiedAssertion, AuthFault> {
     let keys = client.jwks.as_ref().ok_or(AuthFault::WrongMethod)?;
     let audiences = assertion_audiences(&tables.issuer, endpoint_path);
     let audiences: Vec<&str> = audiences.iter().map(String::as_str).collect();

@@ -69,20 +69,36 @@ pub struct IntrospectMetrics {
 impl IntrospectMetrics {
     pub fn new(shard: &str) -> Self {
         let shard = ("shard", shard);
-        let active = |by| metrics::counter("sigid_introspect_active_total", "Active answers, by what knew the token.", &[shard, ("by", by)]);
+        let active = |by| {
+            metrics::counter(
+                "sigid_introspect_active_total",
+                "Active answers, by what knew the token.",
+                &[shard, ("by", by)],
+            )
+        };
         Self {
             level1: active("reply_cache"),
             level2: active("verified_digest"),
             verified: active("signature"),
             inactive: Reason::ALL.map(|reason| {
-                metrics::counter("sigid_introspect_inactive_total", "Inactive answers, by reason.", &[shard, ("reason", reason.label())])
+                metrics::counter(
+                    "sigid_introspect_inactive_total",
+                    "Inactive answers, by reason.",
+                    &[shard, ("reason", reason.label())],
+                )
             }),
-            unauthenticated: metrics::counter("sigid_introspect_unauthenticated_total", "Callers refused from memory.", &[shard]),
+            unauthenticated: metrics::counter(
+                "sigid_introspect_unauthenticated_total",
+                "Callers refused from memory.",
+                &[shard],
+            ),
         }
     }
 
     fn inactive(&self, reason: Reason) {
-        if let Some(counter) = Reason::ALL.iter().position(|known| *known == reason).and_then(|at| self.inactive.get(at)) {
+        if let Some(counter) =
+            Reason::ALL.iter().position(|known| *known == reason).and_then(|at| self.inactive.get(at))
+        {
             counter.inc();
         }
     }
@@ -106,7 +122,8 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Hot {
 
 /// Refuses from memory what no news can cure, and what an address has no budget left to ask.
 fn refuse(shard: &EdgeShard, request: &Request<'_>, fault: AuthFault, now_s: i64) -> Hot {
-    let is_hot = matches!(fault, AuthFault::Unknown | AuthFault::WrongSecret | AuthFault::Disabled | AuthFault::WrongMethod);
+    let is_hot =
+        matches!(fault, AuthFault::Unknown | AuthFault::WrongSecret | AuthFault::Disabled | AuthFault::WrongMethod);
     if !is_hot || shard.may_ask_backend(shard.client_address(request), now_s) {
         return Hot::Cold;
     }
@@ -114,7 +131,14 @@ fn refuse(shard: &EdgeShard, request: &Request<'_>, fault: AuthFault, now_s: i64
     Hot::Reply(fault.error().reply())
 }
 
-fn answer(shard: &EdgeShard, request: &Request<'_>, tables: &Tables, caller: &ClientEntry, token: &[u8], now_s: i64) -> Hot {
+fn answer(
+    shard: &EdgeShard,
+    request: &Request<'_>,
+    tables: &Tables,
+    caller: &ClientEntry,
+    token: &[u8],
+    now_s: i64,
+) -> Hot {
     let shared = &*shard.shared;
     let counters = &shard.metrics.introspect;
     let digest = shared.hasher.digest(token);
@@ -135,7 +159,11 @@ fn answer(shard: &EdgeShard, request: &Request<'_>, tables: &Tables, caller: &Cl
     }
     match judge(shared, tables, token, digest, now_s) {
         Ok(judged) => {
-            if judged.was_verified { counters.level2.inc() } else { counters.verified.inc() }
+            if judged.was_verified {
+                counters.level2.inc()
+            } else {
+                counters.verified.inc()
+            }
             let live = Rc::new(judged.live);
             let reply = reply_for(counters, caller, &live);
             shard.replies.borrow_mut().insert(digest, live);
@@ -185,7 +213,11 @@ async fn answer_cold(call: &Call, caller: &ClientEntry) -> Result<Reply, OAuthEr
     }
     Ok(match judged {
         Ok(judged) => {
-            if judged.was_verified { counters.level2.inc() } else { counters.verified.inc() }
+            if judged.was_verified {
+                counters.level2.inc()
+            } else {
+                counters.verified.inc()
+            }
             reply_for(counters, caller, &judged.live)
         }
         Err(reason) => {
@@ -209,7 +241,12 @@ impl token::Keys for Keys<'_> {
     fn key(&self, kid: &str) -> Option<KeyView<'_>> {
         let key = self.0.find_key(kid)?;
         let is_revoked = !key.is_published(self.1);
-        Some(KeyView { alg: key.alg, key: &key.public, iat_max_s: key.issued_max_s(), revoked: is_revoked || key.state == KeyState::Revoked })
+        Some(KeyView {
+            alg: key.alg,
+            key: &key.public,
+            iat_max_s: key.issued_max_s(),
+            revoked: is_revoked || key.state == KeyState::Revoked,
+        })
     }
 
     fn is_issuer(&self, issuer: &str) -> bool {
@@ -221,7 +258,13 @@ impl token::Keys for Keys<'_> {
 ///
 /// # Errors
 /// The first reason why not, in the order of the checks.
-pub fn judge(shared: &Shared, tables: &Tables, token: &[u8], digest: TokenDigest, now_s: i64) -> Result<Judged, Reason> {
+pub fn judge(
+    shared: &Shared,
+    tables: &Tables,
+    token: &[u8],
+    digest: TokenDigest,
+    now_s: i64,
+) -> Result<Judged, Reason> {
     let keys = Keys(tables, now_s);
     let opened = token::open(token, &keys)?;
     let key = tables.find_key(opened.kid()).ok_or(Reason::UnknownKey)?;
@@ -269,7 +312,13 @@ fn check_owners(tables: &Tables, key: &KeyEntry, access: &token::Access) -> Resu
 }
 
 /// The caller, from the connection's memo or from the table.
-fn authenticate(tables: &Tables, request: &Request<'_>, fields: &form::InPlace<'_>, memo: &mut Memo, now_s: i64) -> Result<Arc<ClientEntry>, AuthFault> {
+fn authenticate(
+    tables: &Tables,
+    request: &Request<'_>,
+    fields: &form::InPlace<'_>,
+    memo: &mut Memo,
+    now_s: i64,
+) -> Result<Arc<ClientEntry>, AuthFault> {
     let mut headers = request.headers.get_all(header::AUTHORIZATION).iter();
     let (Some(header), None) = (headers.next(), headers.next()) else {
         return authenticate_post(tables, request.headers, fields, now_s);
@@ -284,7 +333,8 @@ fn authenticate(tables: &Tables, request: &Request<'_>, fields: &form::InPlace<'
         return Ok(good.client.clone());
     }
     let mut scratch = [0; sigid_core::basic::BASIC_BYTES_MAX];
-    let (client_id, secret) = sigid_core::basic::decode_basic(header.as_bytes(), &mut scratch).map_err(|_| AuthFault::Malformed)?;
+    let (client_id, secret) =
+        sigid_core::basic::decode_basic(header.as_bytes(), &mut scratch).map_err(|_| AuthFault::Malformed)?;
     let checked = guard::authenticate(tables, &Credentials::Basic { client_id, secret }, PATH, now_s)?;
     let client = checked.permit.clone();
     memo.good = Some(GoodCredential {
@@ -296,8 +346,15 @@ fn authenticate(tables: &Tables, request: &Request<'_>, fields: &form::InPlace<'
     Ok(client)
 }
 
-fn authenticate_post(tables: &Tables, headers: &HeaderMap, fields: &form::InPlace<'_>, now_s: i64) -> Result<Arc<ClientEntry>, AuthFault> {
-    let (None, Some(client_id), Some(secret)) = (headers.get(header::AUTHORIZATION), fields.client_id, fields.client_secret) else {
+fn authenticate_post(
+    tables: &Tables,
+    headers: &HeaderMap,
+    fields: &form::InPlace<'_>,
+    now_s: i64,
+) -> Result<Arc<ClientEntry>, AuthFault> {
+    let (None, Some(client_id), Some(secret)) =
+        (headers.get(header::AUTHORIZATION), fields.client_id, fields.client_secret)
+    else {
         return Err(AuthFault::Missing);
     };
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| AuthFault::Malformed);
@@ -307,7 +364,7 @@ fn authenticate_post(tables: &Tables, headers: &HeaderMap, fields: &form::InPlac
 
 /// Constant time in the bytes: a secret is part of the header.
 fn is_same(a: &HeaderValue, b: &HeaderValue) -> bool {
-    bool::from(subtle::ConstantTimeEq::ct_eq(a.as_bytes(), b.as_bytes()))
+    sigid_core::secret::is_same_bytes(a.as_bytes(), b.as_bytes())
 }
 
 /// The memo holds while the client's entry is of the same generation, active, and the secret alive.
@@ -318,7 +375,9 @@ fn is_still_good(tables: &Tables, good: &mut GoodCredential, now_s: i64) -> bool
     if good.entities_version == tables.entities_version {
         return true;
     }
-    let is_current = tables.find_client(good.client.client_id.as_str()).is_some_and(|client| client.generation == good.client.generation)
+    let is_current = tables
+        .find_client(good.client.client_id.as_str())
+        .is_some_and(|client| client.generation == good.client.generation)
         && guard::check_active(tables, &good.client).is_ok();
     if is_current {
         good.entities_version = tables.entities_version;

@@ -133,7 +133,11 @@ impl EdgeShard {
             budget: RefCell::new(Budget::new(shared.hasher.clone(), shared.unknown_client_budget_per_minute)),
             metrics: EdgeMetrics {
                 introspect: IntrospectMetrics::new(&label),
-                misdirected: sigid_io::metrics::counter("sigid_misdirected_total", "Requests for a host that is not allowed (421).", &[("shard", &label)]),
+                misdirected: sigid_io::metrics::counter(
+                    "sigid_misdirected_total",
+                    "Requests for a host that is not allowed (421).",
+                    &[("shard", &label)],
+                ),
             },
             shared,
         }

@@ -13,7 +13,6 @@ use sigid_core::ids::{ClientId, Kid, TenantId};
 use sigid_core::jwk::{Alg, JwkSet, PublicKey};
 use sigid_core::marks::MarkKey;
 use sigid_core::secret::Digest32;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A tenant as the hot path needs it.
@@ -145,8 +144,6 @@ pub struct Tables {
     marks: HashTrieMapSync<MarkKey, Mark>,
     /// Origins of public clients, with how many clients name each.
     origins: HashTrieMapSync<String, usize>,
-    /// Marks by the second they may be forgotten.
-    marks_by_expiry: Arc<BTreeMap<i64, Vec<MarkKey>>>,
 }
 
 impl Tables {
@@ -161,7 +158,6 @@ impl Tables {
             keys: HashTrieMapSync::default(),
             marks: HashTrieMapSync::default(),
             origins: HashTrieMapSync::default(),
-            marks_by_expiry: Arc::default(),
         }
     }
 
@@ -191,7 +187,12 @@ impl Tables {
 
     /// Entries, for the metrics: clients, tenants, keys, marks.
     pub fn sizes(&self) -> [(&'static str, usize); 4] {
-        [("clients", self.clients.size()), ("tenants", self.tenants.size()), ("keys", self.keys.size()), ("marks", self.marks.size())]
+        [
+            ("clients", self.clients.size()),
+            ("tenants", self.tenants.size()),
+            ("keys", self.keys.size()),
+            ("marks", self.marks.size()),
+        ]
     }
 
     /// Applies changes; applying one twice is the same as once. `true` when a cache must look again.
@@ -203,7 +204,9 @@ impl Tables {
                 Change::Tenant(id, entry) => {
                     self.entities_version = entities;
                     match entry {
-                        Some(entry) => self.tenants.insert_mut(id, Arc::new(TenantEntry { generation: entities, ..entry })),
+                        Some(entry) => {
+                            self.tenants.insert_mut(id, Arc::new(TenantEntry { generation: entities, ..entry }))
+                        }
                         None => drop(self.tenants.remove_mut(&id)),
                     }
                 }
@@ -263,21 +266,48 @@ impl Tables {
             expires_s: known.map_or(mark.expires_s, |known| known.expires_s.max(mark.expires_s)),
         };
         self.marks.insert_mut(key, merged);
-        Arc::make_mut(&mut self.marks_by_expiry).entry(merged.expires_s).or_default().push(key);
         true
     }
 
-    /// Forgets the marks that can concern nothing alive.
-    pub fn forget_expired_marks(&mut self, now_s: i64) {
-        if self.marks_by_expiry.first_key_value().is_none_or(|(expires_s, _)| *expires_s > now_s) {
-            return;
+    /// Forgets a mark that can concern nothing alive.
+    pub fn forget_mark(&mut self, key: MarkKey, now_s: i64) {
+        if self.marks.get(&key).is_some_and(|mark| mark.expires_s <= now_s) {
+            self.marks.remove_mut(&key);
         }
-        let by_expiry = Arc::make_mut(&mut self.marks_by_expiry);
-        let later = by_expiry.split_off(&(now_s + 1));
-        for key in std::mem::replace(by_expiry, later).into_values().flatten() {
-            if self.marks.get(&key).is_some_and(|mark| mark.expires_s <= now_s) {
-                self.marks.remove_mut(&key);
-            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_only_grows_and_is_forgotten_at_its_end() {
+        let mut tables = Tables::new("https://localhost");
+        let key = MarkKey::from_bytes([7; 16]);
+        let mark = |at_s, expires_s| Change::Mark(key, Mark { at_s, expires_s });
+        for (reason, change, moved, at_s) in [
+            ("a new mark", mark(10, 100), true, 10),
+            ("the same again", mark(10, 100), false, 10),
+            ("an earlier one changes nothing", mark(5, 50), false, 10),
+            ("a later one moves it", mark(20, 90), true, 20),
+        ] {
+            let version = tables.marks_version;
+            assert_eq!(tables.apply([change]), moved, "{reason}");
+            assert_eq!(tables.marks_version != version, moved, "{reason}");
+            assert_eq!(tables.find_mark(key), Some(at_s), "{reason}");
         }
+        tables.forget_mark(key, 99);
+        assert_eq!(tables.find_mark(key), Some(20), "the longer life of the two holds");
+        tables.forget_mark(key, 100);
+        assert_eq!(tables.find_mark(key), None);
+    }
+
+    #[test]
+    fn a_snapshot_does_not_see_what_comes_later() {
+        let mut tables = Tables::new("https://localhost");
+        let before = tables.clone();
+        tables.apply([Change::Mark(MarkKey::from_bytes([1; 16]), Mark { at_s: 1, expires_s: 2 })]);
+        assert_eq!(before.find_mark(MarkKey::from_bytes([1; 16])), None);
     }
 }

@@ -62,7 +62,10 @@ impl Keyring {
 
 /// When keys rotate and how long they stay published.
 pub fn policy(jwt: &Jwt) -> Policy {
-    Policy { rotation_s: i64::from(jwt.key_rotation_days) * 86_400, token_life_max_s: i64::from(jwt.access_token_lifetime_max_secs()) }
+    Policy {
+        rotation_s: i64::from(jwt.key_rotation_days) * 86_400,
+        token_life_max_s: i64::from(jwt.access_token_lifetime_max_secs()),
+    }
 }
 
 /// Reads the private halves whenever the tables' keys change. Ends with the feed.

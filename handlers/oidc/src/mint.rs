@@ -40,7 +40,12 @@ pub struct Minted {
 ///
 /// # Errors
 /// No usable signing key, or the client was revoked for longer than a moment ahead.
-pub async fn access_token(backend: &Backend, client: &ClientEntry, grant: Grant, now_s: i64) -> Result<Minted, OAuthError> {
+pub async fn access_token(
+    backend: &Backend,
+    client: &ClientEntry,
+    grant: Grant,
+    now_s: i64,
+) -> Result<Minted, OAuthError> {
     let tables = backend.feed.tables();
     let mut access = Access {
         iss: tables.issuer.to_string(),
@@ -60,12 +65,22 @@ pub async fn access_token(backend: &Backend, client: &ClientEntry, grant: Grant,
     let token = sign(backend, &tables, &access).await?;
     let shared = &backend.shared;
     shared.verified.insert(shared.hasher.digest(token.as_bytes()), access.exp_s, access.iat_s);
-    metrics::counter("sigid_tokens_issued_total", "Access tokens issued.", &[("subject_type", access.subject_type.as_str())]).inc();
+    metrics::counter(
+        "sigid_tokens_issued_total",
+        "Access tokens issued.",
+        &[("subject_type", access.subject_type.as_str())],
+    )
+    .inc();
     Ok(Minted { token, expires_in_s: grant.lifetime_s })
 }
 
 /// Moves the token past the last mark that would kill it, waiting until that moment has come.
-async fn wait_out_marks(backend: &Backend, tables: &Tables, access: &mut Access, lifetime_s: i64) -> Result<(), OAuthError> {
+async fn wait_out_marks(
+    backend: &Backend,
+    tables: &Tables,
+    access: &mut Access,
+    lifetime_s: i64,
+) -> Result<(), OAuthError> {
     let latest = access.mark_keys().iter().filter_map(|key| tables.find_mark(key)).max();
     let Some(latest_s) = latest.filter(|at_s| *at_s >= access.iat_s) else { return Ok(()) };
     if latest_s - access.iat_s > MARK_WAIT_S_MAX {

@@ -31,7 +31,9 @@ pub fn start(features: &[&'static Feature], planes: &[Plane], backend: &Arc<Back
 }
 
 async fn run(job: &'static Job, backend: Arc<Backend>) {
-    let outcome = |outcome| metrics::counter("sigid_job_runs_total", "Runs of background jobs.", &[("job", job.name), ("outcome", outcome)]);
+    let outcome = |outcome| {
+        metrics::counter("sigid_job_runs_total", "Runs of background jobs.", &[("job", job.name), ("outcome", outcome)])
+    };
     let (done, failed) = (outcome("ok"), outcome("failed"));
     loop {
         match tokio::time::timeout(JOB_DEADLINE, (job.run)(backend.clone())).await {
@@ -53,6 +55,8 @@ async fn run(job: &'static Job, backend: Arc<Backend>) {
 fn maintain_partitions(backend: Arc<Backend>) -> BoxFuture<'static, Result<(), JobFault>> {
     Box::pin(async move {
         let now = backend.shared.clock.now();
-        crate::outbox::maintain_partitions(backend.pools.pool(Plane::Async), now).await.map_err(|error| JobFault(error.to_string()))
+        crate::outbox::maintain_partitions(backend.pools.pool(Plane::Async), now)
+            .await
+            .map_err(|error| JobFault(error.to_string()))
     })
 }

@@ -31,6 +31,7 @@ mod boot;
 mod connect;
 mod fault;
 mod listen;
+mod lock;
 mod pool;
 mod tx;
 
@@ -39,6 +40,7 @@ use std::sync::Arc;
 pub use boot::{Cluster, check_planes, find_cluster};
 pub use fault::PgFault;
 pub use listen::{listen, notify};
+pub use lock::hold_process_lock;
 pub use pool::{Pool, PoolState};
 pub use tokio_postgres::Row;
 pub use tokio_postgres::types::{ToSql, Type};

@@ -31,6 +31,8 @@ pub enum Manner {
     StallsOnce,
     /// After the setup, no answer at all.
     FallsSilent,
+    /// Tokens live four seconds.
+    ShortLives,
     /// Each connection ends after 60 requests.
     HangsUp,
 }
@@ -45,7 +47,8 @@ pub struct Mock {
 struct State {
     manner: Manner,
     issuer: String,
-    tokens: Mutex<HashMap<String, u64>>,
+    /// Serial number and end of life.
+    tokens: Mutex<HashMap<String, (u64, Instant)>>,
     revoked: Mutex<HashSet<String>>,
     introspections: AtomicU64,
     loaded_since: Mutex<Option<Instant>>,
@@ -188,8 +191,9 @@ fn issue(state: &State) -> String {
     let serial = tokens.len() as u64;
     let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"jti":"t{serial}"}}"#));
     let token = format!("{}.{claims}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#));
-    tokens.insert(token.clone(), serial);
-    format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":300}}"#)
+    let life_s = if state.manner == Manner::ShortLives { 4 } else { 300 };
+    tokens.insert(token.clone(), (serial, Instant::now() + Duration::from_secs(life_s)));
+    format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{life_s}}}"#)
 }
 
 /// None: never answer.
@@ -202,7 +206,8 @@ async fn introspect(state: &State, form: &HashMap<String, String>) -> Option<Str
         stall(state).await;
     }
     let token = &form["token"];
-    let serial = state.tokens.lock().unwrap().get(token).copied();
+    let issued = state.tokens.lock().unwrap().get(token).copied();
+    let serial = issued.filter(|(_, end)| *end > Instant::now()).map(|(serial, _)| serial);
     let revoked = state.manner != Manner::ForgetsRevocations && state.revoked.lock().unwrap().contains(token);
     let Some(serial) = serial.filter(|_| !revoked) else { return Some(r#"{"active":false}"#.to_owned()) };
     let jti = if state.manner == Manner::MixesTokensUp && count > 0 { 0 } else { serial };

@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use super::Environment;
 use super::directory::{Directory, own_uid, short_name};
 use super::fault::Fault;
+use super::places::{self, Hold};
 use super::postmaster::{self, Found, Postmaster};
 use super::programs::{Account, Programs, ensure_account};
 
@@ -44,6 +45,10 @@ pub struct Cluster {
     place: PathBuf,
     sockets: PathBuf,
     name: String,
+    /// Whom it is for.
+    directory: PathBuf,
+    /// Root's place, while in use.
+    hold: Option<Hold>,
     /// The postmaster, when this process started it.
     child: Option<Child>,
 }
@@ -55,15 +60,29 @@ impl Cluster {
         let account = ensure_account(uid)?;
         let hash = short_name(directory.path());
         let place = match account {
-            Some(_) => Path::new(ROOT_PLACES).join(&hash),
+            Some(_) => Path::new(places::ROOT).join(&hash),
             None => directory.cluster(),
         };
         let sockets = match account {
-            Some(_) => place.join("sockets"),
+            Some(_) => place.join(SOCKETS),
             None => socket_directory(environment, uid, &hash),
         };
         let programs = Programs::find(environment, find_data_major(&place))?;
-        Ok(Self { programs, account, place, sockets, name: format!("sigid-{hash}"), child: None })
+        let (name, directory) = (format!("sigid-{hash}"), directory.path().to_owned());
+        Ok(Self { programs, account, place, sockets, name, directory, hold: None, child: None })
+    }
+
+    /// Removes root's clusters that nobody can find again. What cannot be removed is left for the next time.
+    pub fn sweep(&self) {
+        if self.account.is_none() {
+            return;
+        }
+        for place in places::find_abandoned(Path::new(places::ROOT)) {
+            let name = format!("sigid-{}", place.file_name().unwrap_or_default().display());
+            let (programs, account, sockets) = (self.programs.clone(), self.account, place.join(SOCKETS));
+            let directory = places::find_directory(&place).unwrap_or_default();
+            let _ = Self { programs, account, place, sockets, name, directory, hold: None, child: None }.remove();
+        }
     }
 
     pub fn url(&self, role: &str) -> String {
@@ -72,16 +91,16 @@ impl Cluster {
 
     /// After this the cluster accepts connections and belongs to `instance`.
     pub fn start(&mut self, instance: &str) -> Result<(), Fault> {
-        if self.is_instance(instance) {
-            match postmaster::find(&self.data()) {
-                Found::Running(postmaster) if self.is_ours(&postmaster) => return Ok(()),
-                Found::Running(_) => self.stop()?,
-                Found::Stale => self.clean_up()?,
-                Found::Nothing => {}
-            }
-        } else {
+        if !self.is_instance(instance) {
             self.remove()?;
             self.make(instance)?;
+        }
+        self.hold_place()?;
+        match postmaster::find(&self.data()) {
+            Found::Running(postmaster) if self.is_ours(&postmaster) => return Ok(()),
+            Found::Running(_) => self.stop()?,
+            Found::Stale => self.clean_up()?,
+            Found::Nothing => {}
         }
         self.make_socket_directory()?;
         self.launch()
@@ -104,6 +123,7 @@ impl Cluster {
 
     /// Stops it, then removes every file of it.
     pub fn remove(&mut self) -> Result<(), Fault> {
+        self.hold_place()?;
         self.stop()?;
         self.await_backends()?;
         for path in [&self.sockets, &self.place] {
@@ -113,6 +133,15 @@ impl Cluster {
                 }
                 _ => {}
             }
+        }
+        self.hold = None;
+        Ok(())
+    }
+
+    /// An ordinary user's place is inside DIR, and held with it.
+    fn hold_place(&mut self) -> Result<(), Fault> {
+        if self.account.is_some() && self.hold.is_none() && self.place.is_dir() {
+            self.hold = Some(places::hold(&self.place, &self.directory)?);
         }
         Ok(())
     }
@@ -370,10 +399,11 @@ fn last_lines(log: &mut File, begins: u64) -> String {
     }
 }
 
-const ROOT_PLACES: &str = "/var/lib/sigid-dev";
 const DATA: &str = "data";
 /// Names the DIR that this cluster was made for.
 const INSTANCE: &str = "instance";
+/// Under root's place.
+const SOCKETS: &str = "sockets";
 const SOCKET: &str = ".s.PGSQL.5432";
 /// sun_path has 108 bytes and ends with a zero.
 const SOCKET_PATH_BYTES_MAX: usize = 107;

@@ -22,6 +22,7 @@ mod ca;
 mod cluster;
 mod directory;
 mod fault;
+mod places;
 mod ports;
 mod postmaster;
 mod programs;
@@ -97,6 +98,7 @@ fn start(args: &Args) -> Result<u8, Fault> {
     let directory = Directory::take(&args.dir)?;
     directory.remove(Name::DevJson)?;
     let mut cluster = Cluster::find(&directory, &Environment::read())?;
+    cluster.sweep();
     if args.reset {
         cluster.remove()?;
         directory.clear()?;

@@ -5,7 +5,6 @@
 //! a demo client finds it so.
 
 use serde_json::{Map, Value, json};
-use sigid_core::b64;
 use sigid_core::ids::{ClientId, TenantId};
 use sigid_core::secret::Secret;
 use sigid_io::pg::Pool;
@@ -78,13 +77,22 @@ pub fn draw_credentials(state: &mut State) -> bool {
     let mut drawn = false;
     for demo in &Demo::ALL {
         if state.find_credential(demo.name).is_none() {
-            let client_id = format!("demo-{}-{}", demo.name, b64::encode(&rng::random::<9>()));
-            let client_secret = demo.is_confidential().then(|| b64::encode(&rng::random::<32>()));
+            let client_id = format!("demo-{}-{}", demo.name, hex(&rng::random::<6>()));
+            let client_secret = demo.is_confidential().then(|| hex(&rng::random::<32>()));
             state.remember(Credential { name: demo.name.into(), client_id, client_secret });
             drawn = true;
         }
     }
     drawn
+}
+
+/// Unlike base64url it never begins with a hyphen, which on somebody's command line would be an option.
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// Makes what is missing.
@@ -190,7 +198,7 @@ mod tests {
         assert!(!draw_credentials(&mut state));
         assert_eq!(state.credentials, first);
         let secret = |name| state.find_credential(name).unwrap().client_secret.as_ref();
-        assert_eq!(secret("service").map(String::len), Some(43));
+        assert_eq!(secret("service").map(String::len), Some(64));
         assert_eq!(secret("spa"), None);
     }
 }

@@ -90,7 +90,8 @@ fn revoke(call: Call, client: Permit<Client>) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         match revoke_token(&call, &client).await {
             // No body and no content type: some browsers' clients refuse one.
-            Ok(()) => Reply::empty(StatusCode::OK).with(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store")),
+            Ok(()) => Reply::empty(StatusCode::OK)
+                .with(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store")),
             Err(fault) => fault.error().reply(),
         }
     })
@@ -131,7 +132,12 @@ async fn write(call: &Call, client: &Permit<Client>, access: &Access, mark: Mark
     let act = Act { actor: client.client_id.as_str(), now_s: call.now_s };
     let pool = call.backend.pools.pool(Plane::Auth);
     let mut change = Change::begin(pool, Scope::Tenant(*access.tenant_id.as_uuid()), act).await?;
-    let event = Event { tenant: Some(access.tenant_id), event_type: TOKEN_REVOKED, subject: &access.jti, data: json!({ "client_id": client.client_id.as_str() }) };
+    let event = Event {
+        tenant: Some(access.tenant_id),
+        event_type: TOKEN_REVOKED,
+        subject: &access.jti,
+        data: json!({ "client_id": client.client_id.as_str() }),
+    };
     change.record(&event).await?;
     change.mark(mark).await?;
     change.commit().await.map(|_| ())

@@ -28,8 +28,15 @@ pub(super) async fn grant(call: &Call, client: &Permit<Client>, form: &Form<'_>)
     let scope = check_scope(client, form.find("scope"))?;
     let issuer = call.backend.feed.tables().issuer.clone();
     let audiences = check_resources(client, &issuer, form.all("resource"))?;
-    let lifetime_s = call.backend.settings.find::<Jwt>().map_or(900, |jwt| i64::from(jwt.access_token_lifetime_human_secs));
-    let grant = Grant { sub: client.client_id.to_string(), subject_type: SubjectType::Service, audiences, scope: scope.to_string(), lifetime_s };
+    let lifetime_s =
+        call.backend.settings.find::<Jwt>().map_or(900, |jwt| i64::from(jwt.access_token_lifetime_human_secs));
+    let grant = Grant {
+        sub: client.client_id.to_string(),
+        subject_type: SubjectType::Service,
+        audiences,
+        scope: scope.to_string(),
+        lifetime_s,
+    };
     let minted = mint::access_token(&call.backend, client, grant, call.now_s).await?;
     let mut body = json!({ "access_token": minted.token, "token_type": "Bearer", "expires_in": minted.expires_in_s });
     if !scope.is_empty()
@@ -55,11 +62,16 @@ fn check_scope(client: &ClientEntry, requested: Option<&str>) -> Result<Scope, F
 }
 
 /// The registered spelling of each resource asked for, each once.
-fn check_resources<'a>(client: &ClientEntry, issuer: &str, requested: impl Iterator<Item = &'a str>) -> Result<Vec<String>, Fault> {
+fn check_resources<'a>(
+    client: &ClientEntry,
+    issuer: &str,
+    requested: impl Iterator<Item = &'a str>,
+) -> Result<Vec<String>, Fault> {
     let mut audiences: Vec<String> = Vec::new();
     for resource in requested {
         check_resource(resource).map_err(|_| Fault::ResourceMalformed)?;
-        let registered = client.resources.iter().find(|known| same_resource(known, resource)).ok_or(Fault::ResourceNotRegistered)?;
+        let registered =
+            client.resources.iter().find(|known| same_resource(known, resource)).ok_or(Fault::ResourceNotRegistered)?;
         if !audiences.contains(registered) {
             audiences.push(registered.clone());
         }

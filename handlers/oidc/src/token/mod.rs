@@ -56,12 +56,22 @@ impl Fault {
     fn error(self) -> OAuthError {
         match self {
             Self::GrantTypeMissing => OAuthError::invalid_request("The parameter grant_type is missing"),
-            Self::GrantTypeUnsupported => OAuthError::new(400, "unsupported_grant_type", "The grant type is not supported"),
-            Self::GrantTypeNotRegistered => OAuthError::new(400, "unauthorized_client", "The client is not registered for this grant type"),
+            Self::GrantTypeUnsupported => {
+                OAuthError::new(400, "unsupported_grant_type", "The grant type is not supported")
+            }
+            Self::GrantTypeNotRegistered => {
+                OAuthError::new(400, "unauthorized_client", "The client is not registered for this grant type")
+            }
             Self::ScopeMalformed => OAuthError::new(400, "invalid_scope", "The scope is malformed"),
-            Self::ScopeNotRegistered => OAuthError::new(400, "invalid_scope", "The scope exceeds what the client is registered for"),
-            Self::ResourceMalformed => OAuthError::new(400, "invalid_target", "A resource must be an absolute URI without a fragment"),
-            Self::ResourceNotRegistered => OAuthError::new(400, "invalid_target", "The client may not ask for this resource"),
+            Self::ScopeNotRegistered => {
+                OAuthError::new(400, "invalid_scope", "The scope exceeds what the client is registered for")
+            }
+            Self::ResourceMalformed => {
+                OAuthError::new(400, "invalid_target", "A resource must be an absolute URI without a fragment")
+            }
+            Self::ResourceNotRegistered => {
+                OAuthError::new(400, "invalid_target", "The client may not ask for this resource")
+            }
             Self::ResourcesTooMany => OAuthError::new(400, "invalid_target", "The request names too many resources"),
             Self::Said(error) => error,
         }

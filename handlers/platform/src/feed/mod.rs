@@ -29,6 +29,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use crate::outbox::{FEED_CHANNEL, News};
 
@@ -69,6 +70,9 @@ struct Counters {
     sizes: [Gauge; 4],
 }
 
+/// Somebody who waits for a command's outcome.
+type Waiting = oneshot::Sender<Result<(), FeedLost>>;
+
 /// What one look at the database gives.
 struct Window {
     cursor: String,
@@ -79,8 +83,16 @@ struct Window {
 
 impl Reader {
     /// `rings` is the doorbell's receiver; `poll` the longest wait between two looks.
-    pub fn new(pools: Pools, clock: Clock, publisher: Publisher, commands: mpsc::Receiver<Command>, rings: mpsc::Receiver<()>, poll: Duration) -> Self {
-        let size = |table| metrics::gauge("sigid_table_entries", "Entries of the tables in memory.", &[("table", table)]);
+    pub fn new(
+        pools: Pools,
+        clock: Clock,
+        publisher: Publisher,
+        commands: mpsc::Receiver<Command>,
+        rings: mpsc::Receiver<()>,
+        poll: Duration,
+    ) -> Self {
+        let size =
+            |table| metrics::gauge("sigid_table_entries", "Entries of the tables in memory.", &[("table", table)]);
         let counters = Counters {
             reads: metrics::counter("sigid_feed_reads_total", "Looks at the feed.", &[("outcome", "ok")]),
             failures: metrics::counter("sigid_feed_reads_total", "Looks at the feed.", &[("outcome", "failed")]),
@@ -110,6 +122,9 @@ impl Reader {
     /// Reads until every [`sigid_edge::feed::Feed`] is gone.
     pub async fn run(mut self) {
         let ringer = tokio::spawn(ring(self.pools.clone(), self.bell.clone()));
+        // Pushes do not put the next look off.
+        let mut looks = tokio::time::interval(self.poll);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let command = tokio::select! {
                 command = self.commands.recv() => match command {
@@ -117,7 +132,7 @@ impl Reader {
                     None => break,
                 },
                 _ = self.rings.recv() => None,
-                () = tokio::time::sleep(self.poll) => None,
+                _ = looks.tick() => None,
             };
             self.turn(command).await;
         }
@@ -126,7 +141,7 @@ impl Reader {
 
     /// One turn: pushes first, then one read for everybody who waits for one.
     async fn turn(&mut self, first: Option<Command>) {
-        let mut refreshes: Vec<oneshot::Sender<Result<(), FeedLost>>> = Vec::new();
+        let mut refreshes: Vec<Waiting> = Vec::new();
         let mut pushes = Vec::new();
         let (mut is_push_only, mut next) = (first.is_some(), first);
         loop {
@@ -154,9 +169,9 @@ impl Reader {
         }
     }
 
-    async fn push(&mut self, pushes: Vec<(Vec<Change>, oneshot::Sender<Result<(), FeedLost>>)>) {
+    async fn push(&mut self, pushes: Vec<(Vec<Change>, Waiting)>) {
         let (changes, waiting): (Vec<_>, Vec<_>) = pushes.into_iter().unzip();
-        let outcome = self.publisher.apply(changes.into_iter().flatten()).await;
+        let outcome = self.publisher.apply(changes.into_iter().flatten().collect()).await;
         self.bell.notify_one();
         for done in waiting {
             let _ = done.send(outcome);
@@ -175,7 +190,7 @@ impl Reader {
             None => self.load_all(began_ms).await?,
         }
         self.counters.reads.inc();
-        self.publisher.tables.forget_expired_marks(self.clock.now_s());
+        self.publisher.forget_expired_marks(self.clock.now_s());
         self.publisher.freshness.set_read(began_ms);
         for (gauge, (_, size)) in self.counters.sizes.iter().zip(self.publisher.tables.sizes()) {
             gauge.set(size as i64);
@@ -214,7 +229,9 @@ impl Reader {
                 Some(News::Tenant(tenant)) => named.tenants.push(*tenant),
                 Some(News::Client(_, client)) => named.clients.push(client.clone()),
                 Some(News::Key(kid)) => named.keys.push(kid.clone()),
-                Some(News::Mark(mark)) => changes.push(Change::Mark(mark.key, Mark { at_s: mark.at_s, expires_s: mark.expires_s })),
+                Some(News::Mark(mark)) => {
+                    changes.push(Change::Mark(mark.key, Mark { at_s: mark.at_s, expires_s: mark.expires_s }))
+                }
                 None => tracing::warn!(id = row.id, "a feed row of a kind that this build does not know"),
             }
         }
@@ -235,7 +252,8 @@ impl Reader {
         tx.commit().await?;
         self.publisher.replace(changes).await.map_err(|FeedLost| STALLED)?;
         self.counters.loads.inc();
-        self.position = Some(Position { cursor: window.cursor, applied: HashSet::new(), origin: window.origin, read_ms: began_ms });
+        self.position =
+            Some(Position { cursor: window.cursor, applied: HashSet::new(), origin: window.origin, read_ms: began_ms });
         Ok(())
     }
 

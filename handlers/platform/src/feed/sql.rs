@@ -60,7 +60,13 @@ fn feed_row(row: &Row) -> Result<Option<FeedRow>, PgFault> {
     let Some(id) = row.try_get::<_, Option<i64>>(4)? else { return Ok(None) };
     let reference: &str = row.try_get(6)?;
     let tenant: Option<Uuid> = row.try_get(7)?;
-    let news = outbox::read_news(row.try_get(5)?, reference, tenant.map(TenantId::from_uuid), row.try_get(8)?, row.try_get(9)?);
+    let news = outbox::read_news(
+        row.try_get(5)?,
+        reference,
+        tenant.map(TenantId::from_uuid),
+        row.try_get(8)?,
+        row.try_get(9)?,
+    );
     Ok(Some(FeedRow { id, news }))
 }
 
@@ -79,7 +85,8 @@ pub(super) async fn load_named(tx: &mut Tx<'_>, named: &Named) -> Result<Vec<Cha
     let clients: Vec<&str> = named.clients.iter().map(ClientId::as_str).collect();
     let keys: Vec<&str> = named.keys.iter().map(Kid::as_str).collect();
     if !tenants.is_empty() {
-        let rows = tx.query("select tenant_id, state from control.tenants where tenant_id = any($1)", &[&tenants]).await?;
+        let rows =
+            tx.query("select tenant_id, state from control.tenants where tenant_id = any($1)", &[&tenants]).await?;
         for change in rows.iter().map(tenant_of) {
             let change = change?;
             if let Change::Tenant(id, _) = &change {
@@ -88,8 +95,20 @@ pub(super) async fn load_named(tx: &mut Tx<'_>, named: &Named) -> Result<Vec<Cha
         }
     }
     if !clients.is_empty() {
-        let secrets = secrets_of(tx.query("select client_id, digest, expires_at from control.client_secrets where client_id = any($1)", &[&clients]).await?)?;
-        let audiences = audiences_of(tx.query("select client_id, audience from control.client_audiences where client_id = any($1) order by audience", &[&clients]).await?)?;
+        let secrets = secrets_of(
+            tx.query(
+                "select client_id, digest, expires_at from control.client_secrets where client_id = any($1)",
+                &[&clients],
+            )
+            .await?,
+        )?;
+        let audiences = audiences_of(
+            tx.query(
+                "select client_id, audience from control.client_audiences where client_id = any($1) order by audience",
+                &[&clients],
+            )
+            .await?,
+        )?;
         let rows = tx
             .query(
                 "select client_id, tenant_id, state, token_endpoint_auth_method, grant_types, scope, resources, redirect_uris, jwks
@@ -127,7 +146,9 @@ pub(super) async fn load_all(tx: &mut Tx<'_>, now_s: i64) -> Result<Vec<Change>,
         changes.push(tenant_of(&row)?);
     }
     let secrets = secrets_of(tx.query("select client_id, digest, expires_at from control.client_secrets", &[]).await?)?;
-    let audiences = audiences_of(tx.query("select client_id, audience from control.client_audiences order by audience", &[]).await?)?;
+    let audiences = audiences_of(
+        tx.query("select client_id, audience from control.client_audiences order by audience", &[]).await?,
+    )?;
     let rows = tx
         .query(
             "select client_id, tenant_id, state, token_endpoint_auth_method, grant_types, scope, resources, redirect_uris, jwks
@@ -137,10 +158,16 @@ pub(super) async fn load_all(tx: &mut Tx<'_>, now_s: i64) -> Result<Vec<Change>,
         .await?;
     changes.extend(clients_of(rows, secrets, audiences)?);
     let rows = tx
-        .query("select kid, public_jwk, state, published_at, activated_at, retired_at, removed_at from auth.signing_keys", &[])
+        .query(
+            "select kid, public_jwk, state, published_at, activated_at, retired_at, removed_at from auth.signing_keys",
+            &[],
+        )
         .await?;
     changes.extend(rows.iter().filter_map(key_of));
-    for row in tx.query("select mark_key, at_s, expires_at from auth.marks where expires_at > $1", &[&system_time(now_s)]).await? {
+    for row in tx
+        .query("select mark_key, at_s, expires_at from auth.marks where expires_at > $1", &[&system_time(now_s)])
+        .await?
+    {
         let key: &[u8] = row.try_get(0)?;
         let Ok(key) = <[u8; 16]>::try_from(key) else { continue };
         let mark = Mark { at_s: row.try_get(1)?, expires_s: unix_s(row.try_get(2)?) };
@@ -175,7 +202,11 @@ fn audiences_of(rows: Vec<Row>) -> Result<HashMap<String, Vec<String>>, PgFault>
     Ok(audiences)
 }
 
-fn clients_of(rows: Vec<Row>, mut secrets: HashMap<String, Vec<SecretEntry>>, mut audiences: HashMap<String, Vec<String>>) -> Result<Vec<Change>, PgFault> {
+fn clients_of(
+    rows: Vec<Row>,
+    mut secrets: HashMap<String, Vec<SecretEntry>>,
+    mut audiences: HashMap<String, Vec<String>>,
+) -> Result<Vec<Change>, PgFault> {
     let mut changes = Vec::with_capacity(rows.len());
     for row in rows {
         let id: String = row.try_get(0)?;
@@ -198,7 +229,11 @@ fn clients_of(rows: Vec<Row>, mut secrets: HashMap<String, Vec<SecretEntry>>, mu
             scope: row.try_get(5)?,
             resources: row.try_get(6)?,
             audiences: audiences.remove(&id).unwrap_or_default(),
-            redirect_origins: if is_public { redirect_uris.iter().filter_map(|uri| origin_of(uri)).collect() } else { Vec::new() },
+            redirect_origins: if is_public {
+                redirect_uris.iter().filter_map(|uri| origin_of(uri)).collect()
+            } else {
+                Vec::new()
+            },
             generation: 0,
         };
         changes.push(Change::Client(client_id, Some(Box::new(entry))));

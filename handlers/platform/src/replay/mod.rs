@@ -13,7 +13,11 @@ use sigid_io::settings::Plane;
 use std::sync::Arc;
 
 /// Marks an assertion as used until `expires_s`: `true` the first time.
-pub fn consume_assertion(backend: Arc<Backend>, digest: Digest32, expires_s: i64) -> BoxFuture<'static, Result<bool, BackendFault>> {
+pub fn consume_assertion(
+    backend: Arc<Backend>,
+    digest: Digest32,
+    expires_s: i64,
+) -> BoxFuture<'static, Result<bool, BackendFault>> {
     Box::pin(async move {
         let consumed = async {
             let mut tx = backend.pools.pool(Plane::Auth).begin(Scope::System("authenticate")).await?;

@@ -1,0 +1,4 @@
+//! The token endpoint.
+
+pub mod assertion;
+mod client_credentials;
