@@ -347,17 +347,16 @@ impl<S: Service> Connection<S> {
                 send(&mut waiting.respond, reply);
                 true
             }
-            Outcome::Cold(route) => match self.shard.cold.offer(cold_request(route, &parts, body, self.peer)) {
-                Some(receiver) => {
+            Outcome::Cold(route) => {
+                if let Some(receiver) = self.shard.cold.offer(cold_request(route, &parts, body, self.peer)) {
                     self.shard.metrics.cold.inc();
                     waiting.since_s = self.shard.second.get();
                     self.step_cold(waiting, receiver, cx)
-                }
-                None => {
+                } else {
                     send(&mut waiting.respond, crate::backend::unavailable());
                     true
                 }
-            },
+            }
         }
     }
 

@@ -150,12 +150,11 @@ fn register<T>(
 ) -> Option<T> {
     let labels = label_text(labels);
     let mut families = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
-    let family = match families.iter().position(|family| family.name == name) {
-        Some(at) => families.get_mut(at)?,
-        None => {
-            families.push(Family { name, help, kind, series: Vec::new() });
-            families.last_mut()?
-        }
+    let family = if let Some(at) = families.iter().position(|family| family.name == name) {
+        families.get_mut(at)?
+    } else {
+        families.push(Family { name, help, kind, series: Vec::new() });
+        families.last_mut()?
     };
     if let Some((_, series)) = family.series.iter().find(|(known, _)| *known == labels) {
         return take(series);

@@ -33,19 +33,27 @@ pub fn parse_head(bytes: &[u8; HEAD_BYTES]) -> Option<Head> {
     (signature == SIGNATURE && rest_bytes <= REST_BYTES_MAX).then_some(Head { is_proxied, family, rest_bytes })
 }
 
-/// The source address; `Some(None)` for LOCAL (the balancer's own check), `None` when malformed.
-pub fn parse_source(head: &Head, rest: &[u8]) -> Option<Option<IpAddr>> {
+/// Whose connection it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The balancer's own (LOCAL): a health check.
+    Own,
+    Of(IpAddr),
+}
+
+/// The source of the connection; `None` when malformed.
+pub fn parse_source(head: &Head, rest: &[u8]) -> Option<Source> {
     if !head.is_proxied {
-        return Some(None);
+        return Some(Source::Own);
     }
     match head.family {
         0x11 if rest.len() >= 12 => {
             let octets: [u8; 4] = rest.first_chunk().copied()?;
-            Some(Some(IpAddr::V4(Ipv4Addr::from(octets))))
+            Some(Source::Of(IpAddr::V4(Ipv4Addr::from(octets))))
         }
         0x21 if rest.len() >= 36 => {
             let octets: [u8; 16] = rest.first_chunk().copied()?;
-            Some(Some(IpAddr::V6(Ipv6Addr::from(octets)).to_canonical()))
+            Some(Source::Of(IpAddr::V6(Ipv6Addr::from(octets)).to_canonical()))
         }
         _ => None,
     }
@@ -69,13 +77,13 @@ mod tests {
         let v4 = parse_head(&head(0x21, 0x11, 12)).unwrap();
         let mut rest = [0u8; 36];
         rest[..4].copy_from_slice(&[192, 0, 2, 7]);
-        assert_eq!(parse_source(&v4, &rest[..12]), Some(Some("192.0.2.7".parse().unwrap())));
+        assert_eq!(parse_source(&v4, &rest[..12]), Some(Source::Of("192.0.2.7".parse().unwrap())));
         assert_eq!(parse_source(&v4, &rest[..11]), None, "addresses cut short");
         let v6 = parse_head(&head(0x21, 0x21, 36)).unwrap();
         rest[..16].copy_from_slice(&"2001:db8::7".parse::<Ipv6Addr>().unwrap().octets());
-        assert_eq!(parse_source(&v6, &rest), Some(Some("2001:db8::7".parse().unwrap())));
+        assert_eq!(parse_source(&v6, &rest), Some(Source::Of("2001:db8::7".parse().unwrap())));
         let local = parse_head(&head(0x20, 0, 0)).unwrap();
-        assert_eq!(parse_source(&local, &[]), Some(None), "LOCAL keeps the connection's own peer");
+        assert_eq!(parse_source(&local, &[]), Some(Source::Own), "LOCAL keeps the connection's own peer");
         assert_eq!(parse_head(&head(0x11, 0x11, 12)), None, "version 1 is not version 2");
         assert_eq!(parse_head(&head(0x21, 0x11, 4096)), None, "over the limit");
         let unix = parse_head(&head(0x21, 0x31, 216)).unwrap();

@@ -16,7 +16,7 @@ use crate::backend::ColdQueue;
 use crate::h2::{self, Watch};
 use crate::http::{Outcome, Request};
 use crate::metrics::{self, Counter, Gauge, Histogram};
-use crate::proxy_protocol;
+use crate::proxy_protocol::{self, Source};
 use crate::settings::{ConnectionLimits, Network, ServerSettings};
 use crate::tls_io::TlsIo;
 use monoio::net::{TcpListener, TcpStream};
@@ -456,12 +456,12 @@ enum Opened {
 /// PROXY protocol where it is due, then TLS. `None`: failed and counted.
 async fn open<S: Service>(shard: &Shard<S>, socket: TcpStream, mut peer: IpAddr) -> Option<Opened> {
     if shard.proxy_protocol && shard.is_proxy(peer) {
-        match proxied_source(&socket).await {
-            Some(source) => peer = source.unwrap_or(peer),
-            None => {
-                shard.metrics.proxy_failed.inc();
-                return None;
-            }
+        let Some(source) = proxied_source(&socket).await else {
+            shard.metrics.proxy_failed.inc();
+            return None;
+        };
+        if let Source::Of(address) = source {
+            peer = address;
         }
     }
     let config = shard.tls.borrow().clone();
@@ -474,7 +474,7 @@ async fn open<S: Service>(shard: &Shard<S>, socket: TcpStream, mut peer: IpAddr)
     Some(if io.is_h2() { Opened::H2(io, peer) } else { Opened::Plain(io, peer) })
 }
 
-async fn proxied_source(socket: &TcpStream) -> Option<Option<IpAddr>> {
+async fn proxied_source(socket: &TcpStream) -> Option<Source> {
     let mut head = [0; proxy_protocol::HEAD_BYTES];
     read_exact(socket, &mut head).await.ok()?;
     let head = proxy_protocol::parse_head(&head)?;

@@ -127,6 +127,14 @@ fn verdicts(report: &Report, out: &mut String) {
         );
     }
     out.push_str("</p>");
+    if let Some(wait) = report.server.cpu_wait_cores.filter(|wait| *wait > SERVER_WAIT_TOLD) {
+        let wait = trimmed((wait * 100.0).round() / 100.0);
+        let _ = write!(
+            out,
+            "<p class=\"note warn\">The server's threads were ready to run without a core for {wait} s of every second: \
+             latency holds what other work on this machine took from them.</p>"
+        );
+    }
     if !report.errors.is_empty() {
         let mut kinds: Vec<String> =
             report.errors.iter().map(|(kind, n)| format!("{kind} {}", trimmed(*n as f64))).collect();
@@ -340,6 +348,8 @@ fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", trimmed((bytes as f64 / 104_857.6).round() / 10.0))
 }
 
+/// Seconds of waiting for a core, per second, above which a reader should know.
+const SERVER_WAIT_TOLD: f64 = 0.1;
 const CSS: &str = include_str!("report.css");
 
 #[cfg(test)]

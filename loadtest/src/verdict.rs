@@ -86,7 +86,11 @@ fn exhausted(threads: &[ThreadShare]) -> Vec<String> {
     exhausted
         .map(|(thread, t)| {
             let used = format!("generator thread {thread} used {} % of a core", percent(t.cpu));
-            if t.cpu >= CPU_SHARE_LIMIT { used } else { format!("{used} and waited for one {} % of the time", percent(t.wait)) }
+            if t.cpu >= CPU_SHARE_LIMIT {
+                used
+            } else {
+                format!("{used} and waited for one {} % of the time", percent(t.wait))
+            }
         })
         .collect()
 }

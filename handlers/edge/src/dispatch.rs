@@ -86,8 +86,7 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome
         return Outcome::Reply(fault::problem(413, "Content Too Large", "The body is larger than this endpoint takes"));
     }
     let reply = match &route.serve {
-        Serve::Hot(answer) => answer(shard, request, memo),
-        Serve::HotThenCold(answer, _) => answer(shard, request, memo),
+        Serve::Hot(answer) | Serve::HotThenCold(answer, _) => answer(shard, request, memo),
         Serve::Cold(_) => Hot::Cold,
     };
     match reply {

@@ -205,10 +205,10 @@ pub fn authenticate(
     let mut authenticated = Authenticated { permit: Permit::client(client.clone()), expires_s: None, assertion: None };
     match credentials {
         Credentials::Basic { secret, .. } | Credentials::Post { secret, .. } => {
-            authenticated.expires_s = check_secret(client, secret, now_s)?
+            authenticated.expires_s = check_secret(client, secret, now_s)?;
         }
         Credentials::Assertion { assertion, .. } => {
-            authenticated.assertion = Some(check_assertion(tables, client, assertion, endpoint_path, now_s)?)
+            authenticated.assertion = Some(check_assertion(tables, client, assertion, endpoint_path, now_s)?);
         }
         Credentials::Public { .. } => {}
     }

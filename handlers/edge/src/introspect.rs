@@ -160,9 +160,9 @@ fn answer(
     match judge(shared, tables, token, digest, now_s) {
         Ok(judged) => {
             if judged.was_verified {
-                counters.level2.inc()
+                counters.level2.inc();
             } else {
-                counters.verified.inc()
+                counters.verified.inc();
             }
             let live = Rc::new(judged.live);
             let reply = reply_for(counters, caller, &live);
@@ -214,9 +214,9 @@ async fn answer_cold(call: &Call, caller: &ClientEntry) -> Result<Reply, OAuthEr
     Ok(match judged {
         Ok(judged) => {
             if judged.was_verified {
-                counters.level2.inc()
+                counters.level2.inc();
             } else {
-                counters.verified.inc()
+                counters.verified.inc();
             }
             reply_for(counters, caller, &judged.live)
         }

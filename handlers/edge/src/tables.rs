@@ -205,7 +205,7 @@ impl Tables {
                     self.entities_version = entities;
                     match entry {
                         Some(entry) => {
-                            self.tenants.insert_mut(id, Arc::new(TenantEntry { generation: entities, ..entry }))
+                            self.tenants.insert_mut(id, Arc::new(TenantEntry { generation: entities, ..entry }));
                         }
                         None => drop(self.tenants.remove_mut(&id)),
                     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest a job may run.
-pub const JOB_DEADLINE: Duration = Duration::from_secs(300);
+pub const JOB_DEADLINE: Duration = Duration::from_mins(5);
 
 pub const FEATURE: Feature = Feature {
     name: "retention",

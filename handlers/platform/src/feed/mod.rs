@@ -36,7 +36,7 @@ use crate::outbox::{FEED_CHANNEL, News};
 /// Rows of one look; more is a full load.
 pub const WINDOW_ROWS_MAX: i64 = 50_000;
 /// Without a read for this long, the window may have lost rows: a full load.
-pub const OUTAGE_MAX: Duration = Duration::from_secs(6 * 3600);
+pub const OUTAGE_MAX: Duration = Duration::from_hours(6);
 /// Rests between two rings of the doorbell by this process.
 const RING_REST: Duration = Duration::from_millis(5);
 
@@ -230,7 +230,7 @@ impl Reader {
                 Some(News::Client(_, client)) => named.clients.push(client.clone()),
                 Some(News::Key(kid)) => named.keys.push(kid.clone()),
                 Some(News::Mark(mark)) => {
-                    changes.push(Change::Mark(mark.key, Mark { at_s: mark.at_s, expires_s: mark.expires_s }))
+                    changes.push(Change::Mark(mark.key, Mark { at_s: mark.at_s, expires_s: mark.expires_s }));
                 }
                 None => tracing::warn!(id = row.id, "a feed row of a kind that this build does not know"),
             }

@@ -271,11 +271,10 @@ fn key_of(row: &Row) -> Option<Change> {
             generation: 0,
         }))
     };
-    match read() {
-        Ok(Some(entry)) => Some(Change::Key(entry.kid.clone(), Some(Box::new(entry)))),
-        Ok(None) | Err(_) => {
-            tracing::error!("a stored signing key cannot be read");
-            None
-        }
+    if let Ok(Some(entry)) = read() {
+        Some(Change::Key(entry.kid.clone(), Some(Box::new(entry))))
+    } else {
+        tracing::error!("a stored signing key cannot be read");
+        None
     }
 }
