@@ -162,13 +162,13 @@ async fn run(
     let (queue, intake) = cold::queue(config.edge.cold_queue_max);
     let shards = start_shards(&config, listeners, tls_config, queue, &shared, &feed)?;
     reader.attach(shards.senders()).await.map_err(|_| BootFault::Refused("a shard did not start".to_owned()))?;
-    tokio::spawn(reader.run());
+    cold::spawn(reader.run());
     let answering = backend.clone();
     let handler: ColdHandler = Arc::new(move |request| dispatch::cold(answering.clone(), request));
     let (stop_intake, stopped) = oneshot::channel();
-    let intake = tokio::spawn(intake.run(handler, stopped));
+    let intake = cold::spawn(intake.run(handler, stopped));
     if planes.contains(&Plane::Auth) {
-        tokio::spawn(keyring::follow(keyring, pools.clone(), feed.clone()));
+        cold::spawn(keyring::follow(keyring, pools.clone(), feed.clone()));
     }
     sigid_platform::jobs::start(features::ALL, &planes, &backend);
     serve_metrics(&config, &shared, &log).await?;
@@ -178,7 +178,7 @@ async fn run(
     signals.wait(&tls, &shards.senders()).await;
     tracing::info!("draining");
     shared.set_draining();
-    let _ = tokio::task::spawn_blocking(move || shards.drain()).await;
+    cold::wait_blocking(move || shards.drain()).await;
     let _ = stop_intake.send(());
     let _ = tokio::time::timeout(BACKEND_STOP, intake).await;
     pools.close().await;
@@ -299,7 +299,7 @@ async fn serve_metrics(config: &Config, shared: &Arc<Shared>, log: &Arc<log::Log
         ready.set(i64::from(refreshed.is_ready()));
         log.count();
     };
-    tokio::spawn(telemetry_http::serve(listener, move || asked.is_ready(), refresh));
+    cold::spawn(telemetry_http::serve(listener, move || asked.is_ready(), refresh));
     Ok(())
 }
 

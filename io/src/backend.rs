@@ -117,6 +117,18 @@ pub fn unavailable() -> Reply {
         .with(header::RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
+/// Starts background work on the backend's runtime; the one place outside this package's own modules
+/// that tasks are started through, so that they can be found.
+pub fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(work)
+}
+
+/// Waits for work that blocks (joining threads), on a thread of its own.
+pub async fn wait_blocking(work: impl FnOnce() + Send + 'static) {
+    // A panic of the work has been reported by its own thread.
+    let _ = tokio::task::spawn_blocking(work).await;
+}
+
 /// The backend's runtime: `threads` workers.
 ///
 /// # Errors

@@ -32,12 +32,12 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Flow-control credit of one stream: a whole body of the largest kind.
-const STREAM_WINDOW_BYTES: u32 = 65_535;
+pub const STREAM_WINDOW_BYTES: u32 = 65_535;
 /// Flow-control credit of a connection; bounds what h2 may hold for it.
-const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
-const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
+pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+pub const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Resets are counted over this many seconds.
-const RESET_WINDOW_S: u32 = 10;
+pub const RESET_WINDOW_S: u32 = 10;
 
 /// What the sweeper sees of a connection.
 pub(crate) struct Watch {

@@ -3,19 +3,24 @@
 //! The only package that names monoio, rustls, h2 and tokio-postgres. `unsafe` is denied by default
 //! and allowed block by block, each with its reason.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this package owns the clock, the threads, the tasks and the random numbers"
+)]
+
 pub mod backend;
 pub mod clock;
-mod h2;
+pub mod h2;
 pub mod http;
 pub mod metrics;
 pub mod migrate;
 pub mod pg;
 pub mod probe;
-mod proxy_protocol;
+pub mod proxy_protocol;
 pub mod rng;
 pub mod settings;
 pub mod shard;
 pub mod signer;
 pub mod telemetry_http;
 pub mod tls;
-mod tls_io;
+pub mod tls_io;

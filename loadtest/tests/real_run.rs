@@ -56,7 +56,7 @@ fn load(manner: Manner, scenario: &str, extra: &[&str]) -> (Output, Value, PathB
 #[test]
 fn introspection_of_every_kind_of_token_is_right_and_measured() {
     let mix = ["--rate", "400", "--mix", "live=6,revoked=1,malformed=1,foreign=1,expired=1", "--expired-tokens"];
-    let expired = std::env::temp_dir().join(format!("sigid-loadtest-expired-{}", std::process::id()));
+    let expired = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("expired-{}", std::process::id()));
     std::fs::write(&expired, "expired-1\nexpired-2\n").unwrap();
     let file = expired.display().to_string();
     let (output, report, out) = load(Manner::Honest, "introspect", &[&mix[..], &[&file]].concat());

@@ -36,7 +36,7 @@ const EXIT_CONFIGURATION: u8 = 78;
 pub fn run(args: Args) -> u8 {
     match config::load(&args.config, &crate::environment) {
         Ok(config) => boot::serve(config, args.development.options(false), |ready| {
-            say(format!("sigid: serving {} on {}", ready.issuer, ready.address))
+            say(format!("sigid: serving {} on {}", ready.issuer, ready.address));
         }),
         Err(problems) => {
             complain(problems);

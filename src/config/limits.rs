@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use sigid_core::settings::Values;
 use sigid_core::{assertion, basic, form, ids, json, jwk, jws, marks, resource, scope, token};
-use sigid_io::{backend, http, telemetry_http};
+use sigid_edge::shard::CLOCK_OFFSET_MAX_MS;
+use sigid_edge::{feature, feed, tables};
+use sigid_io::{backend, h2, http, proxy_protocol, shard, telemetry_http, tls_io};
 
 /// One limit. The unit is the end of the name, as everywhere.
 pub struct Limit {
@@ -24,7 +26,7 @@ pub fn list(sections: &[&Values]) -> Vec<Limit> {
 
 /// What no setting changes.
 fn fixed() -> impl Iterator<Item = Limit> {
-    let rows: [(&str, i64, &str); 22] = [
+    let rows: [(&str, i64, &str); 38] = [
         ("fixed.body_bytes_max", count(http::BODY_BYTES_MAX), "A request's body."),
         ("fixed.form_fields_max", count(form::FORM_FIELDS_MAX), "Fields of a form."),
         ("fixed.basic_bytes_max", count(basic::BASIC_BYTES_MAX), "An Authorization: Basic header."),
@@ -47,6 +49,54 @@ fn fixed() -> impl Iterator<Item = Limit> {
         ("fixed.resource_bytes_max", count(resource::RESOURCE_BYTES_MAX), "A resource indicator."),
         ("fixed.cold_concurrency_max", count(backend::COLD_CONCURRENCY_MAX), "Requests at once in the backend."),
         ("fixed.cold_deadline_ms", milliseconds(backend::COLD_DEADLINE), "A request in the backend."),
+        ("fixed.h2_stream_window_bytes", i64::from(h2::STREAM_WINDOW_BYTES), "Flow-control credit of a stream."),
+        (
+            "fixed.h2_connection_window_bytes",
+            i64::from(h2::CONNECTION_WINDOW_BYTES),
+            "Flow-control credit of a connection.",
+        ),
+        ("fixed.h2_send_buffer_bytes_max", count(h2::SEND_BUFFER_BYTES_MAX), "Reply bytes buffered for a stream."),
+        ("fixed.h2_reset_window_s", i64::from(h2::RESET_WINDOW_S), "Resets of a connection are counted over this."),
+        ("fixed.tls_out_bytes_max", count(tls_io::OUT_BYTES_MAX), "Plaintext waiting for a peer that does not read."),
+        (
+            "fixed.proxy_protocol_bytes_max",
+            count(proxy_protocol::REST_BYTES_MAX),
+            "A PROXY header after its fixed part.",
+        ),
+        (
+            "fixed.addresses_logged_max",
+            count(shard::ADDRESSES_LOGGED_MAX),
+            "Addresses of clients without ALPN that are logged, per shard.",
+        ),
+        (
+            "fixed.form_body_bytes_max",
+            count(feature::FORM_BODY_BYTES_MAX),
+            "The body of an endpoint that takes a form.",
+        ),
+        ("fixed.feed_commands_max", count(feed::COMMANDS_MAX), "Readers and revocations waiting for the feed."),
+        ("fixed.feed_acknowledge_ms", milliseconds(feed::ACKNOWLEDGE_DEADLINE), "A shard's time to take new tables."),
+        (
+            "fixed.feed_window_rows_max",
+            sigid_platform::feed::WINDOW_ROWS_MAX,
+            "Feed rows of one look; more is a full load.",
+        ),
+        (
+            "fixed.feed_outage_ms",
+            milliseconds(sigid_platform::feed::OUTAGE_MAX),
+            "Without a look for longer, a full load.",
+        ),
+        (
+            "fixed.clock_offset_ms_max",
+            CLOCK_OFFSET_MAX_MS,
+            "Distance to the database's clock at which a node is not ready.",
+        ),
+        ("fixed.job_deadline_ms", milliseconds(sigid_platform::jobs::JOB_DEADLINE), "A background job."),
+        (
+            "fixed.rotation_grace_s",
+            tables::ROTATION_GRACE_S,
+            "How long a retired key's last tokens may be dated after it.",
+        ),
+        ("fixed.log_lines_max", count(crate::log::LINES_MAX), "Log lines waiting to be written."),
         ("fixed.metrics_head_bytes_max", count(telemetry_http::HEAD_BYTES_MAX), "A request's head on metrics_listen."),
         ("fixed.metrics_deadline_ms", milliseconds(telemetry_http::DEADLINE), "A request on metrics_listen."),
         ("fixed.metrics_connections_max", count(telemetry_http::CONNECTIONS_MAX), "Connections to metrics_listen."),

@@ -15,12 +15,12 @@ use crate::shard::{EdgeShard, Memo, Shared};
 use http::{HeaderName, HeaderValue, Method, header};
 use sigid_core::secret::Digest32;
 use sigid_io::backend::BoxFuture;
+use sigid_io::clock;
 use sigid_io::http::{ColdRequest, Outcome, Reply, Request};
 use sigid_io::metrics::{self, Histogram};
 use sigid_io::settings::Plane;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -130,7 +130,7 @@ fn method_not_allowed(route: &Route) -> Reply {
 /// The cold side: guard, handler, log line.
 pub fn cold(backend: Arc<Backend>, request: ColdRequest) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        let began = Instant::now();
+        let began_us = clock::monotonic_us();
         let shared = backend.shared.clone();
         let Some(entry) = shared.router.routes.get(usize::from(request.route)) else {
             return fault::SERVER_ERROR.reply();
@@ -149,9 +149,9 @@ pub fn cold(backend: Arc<Backend>, request: ColdRequest) -> BoxFuture<'static, R
         if let (false, Ok(value)) = (is_twin, HeaderValue::from_str(&request_id)) {
             reply.headers.insert(REQUEST_ID, value);
         }
-        let elapsed = began.elapsed();
-        entry.cold_seconds.observe_us(elapsed.as_micros() as u64);
-        log(entry, &method, &reply, &request_id, address, client.as_ref(), elapsed.as_micros() as u64);
+        let us = clock::monotonic_us().saturating_sub(began_us);
+        entry.cold_seconds.observe_us(us);
+        log(entry, &method, &reply, &request_id, address, client.as_ref(), us);
         cors::decorate(reply, entry.route.cors, &shared, &backend.feed.tables(), &headers)
     })
 }

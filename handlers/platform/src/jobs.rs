@@ -5,7 +5,7 @@
 
 use sigid_edge::backend::Backend;
 use sigid_edge::feature::{Feature, Job, JobFault};
-use sigid_io::backend::BoxFuture;
+use sigid_io::backend::{BoxFuture, spawn};
 use sigid_io::metrics;
 use sigid_io::settings::Plane;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub const FEATURE: Feature = Feature {
 /// Starts the jobs of `planes`; each runs at once and then at its interval. They end with the runtime.
 pub fn start(features: &[&'static Feature], planes: &[Plane], backend: &Arc<Backend>) {
     for job in features.iter().flat_map(|feature| feature.jobs).filter(|job| planes.contains(&job.plane)) {
-        tokio::spawn(run(job, backend.clone()));
+        spawn(run(job, backend.clone()));
     }
 }
 

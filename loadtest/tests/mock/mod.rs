@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ impl Mock {
     pub fn start(manner: Manner) -> Self {
         static DIRECTORIES: AtomicU64 = AtomicU64::new(0);
         let serial = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("sigid-loadtest-{}-{serial}", std::process::id()));
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{serial}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let ca = directory.join("ca.pem");

@@ -66,6 +66,16 @@ impl DevJson {
         })
     }
 
+    /// A shifted server is administered at the shifted time.
+    #[must_use]
+    pub fn with_clock_offset_file(mut self, file: Option<&Path>) -> Self {
+        if let Some(file) = file {
+            let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+            self.admin_cli.extend(["--clock-offset-file".to_owned(), text(&file)]);
+        }
+        self
+    }
+
     pub fn publish(&self, directory: &Directory) -> Result<(), Fault> {
         let text = serde_json::to_string_pretty(self).map_err(|error| Fault::refused(error.to_string()))?;
         directory.write(Name::DevJson, &(text + "\n"))

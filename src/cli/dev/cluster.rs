@@ -367,6 +367,7 @@ fn find_data_major(place: &Path) -> Option<u32> {
 }
 
 /// Looks until it is so; false when the time is over. The machine may be busy, so the clock decides, not a count.
+#[expect(clippy::disallowed_methods, reason = "preparation of a development start, where nothing else runs yet")]
 fn wait_until(within: Duration, mut is_so: impl FnMut() -> Result<bool, Fault>) -> Result<bool, Fault> {
     let begin = Instant::now();
     loop {

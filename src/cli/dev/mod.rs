@@ -177,7 +177,8 @@ fn serve(
         return Ok(0);
     }
     let budgets = args.development.budgets == Budgets::On;
-    let dev = DevJson::new(directory, &kept.state, cluster.url(APP), port, metrics_port)?;
+    let dev = DevJson::new(directory, &kept.state, cluster.url(APP), port, metrics_port)?
+        .with_clock_offset_file(args.development.clock_offset_file.as_deref());
     let options = args.development.options(true);
     let mut published = Ok(());
     let code = boot::serve(config, options, |_| {

@@ -16,6 +16,7 @@ pub struct Signals(Arc<AtomicBool>);
 
 impl Signals {
     /// From here on the two signals end nothing by themselves.
+    #[expect(clippy::disallowed_methods, reason = "must hear signals before the server's runtime exists")]
     pub fn watch() -> Result<Self, Fault> {
         let system = |source| Fault::System { doing: "cannot watch for signals".into(), source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(system)?;

@@ -121,7 +121,7 @@ impl Reader {
 
     /// Reads until every [`sigid_edge::feed::Feed`] is gone.
     pub async fn run(mut self) {
-        let ringer = tokio::spawn(ring(self.pools.clone(), self.bell.clone()));
+        let ringer = sigid_io::backend::spawn(ring(self.pools.clone(), self.bell.clone()));
         // Pushes do not put the next look off.
         let mut looks = tokio::time::interval(self.poll);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
