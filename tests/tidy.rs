@@ -200,6 +200,22 @@ fn names_the_tenant(statement: &str) -> bool {
     is_written || statement.contains("tenant_id = $")
 }
 
+#[test]
+fn the_sql_rules_bite() {
+    for (reason, text, sql, names) in [
+        ("a tenant compared with", "select 1 from control.clients where tenant_id = $1", true, true),
+        ("a tenant written", "insert into auth.marks (mark_key, tenant_id) values ($1, $2)", true, true),
+        ("a tenant only read", "select tenant_id from control.clients where client_id = $1", true, false),
+        ("a tenant only joined", "select 1 from a join b on a.tenant_id = b.tenant_id", true, false),
+        ("no tenant written", "insert into async.events (event_id) values ($1)", true, false),
+        ("a definition", "create table a (b int)", true, false),
+        ("a sentence that begins alike", "update the clock before a run", false, false),
+        ("a sentence", "selected by hand", false, false),
+    ] {
+        assert_eq!((is_sql(text), names_the_tenant(text)), (sql, names), "{reason}");
+    }
+}
+
 /// The tables with a tenant, as the migrations make them.
 fn tenant_tables() -> BTreeSet<String> {
     let mut tables = BTreeSet::new();
@@ -301,6 +317,19 @@ fn metric_names() -> BTreeSet<String> {
     names
 }
 
+/// A limit that a neighbour may meet has a public name, and stands in the operator's list.
+#[test]
+fn operations_names_every_limit() {
+    let written = read("docs/OPERATIONS.md");
+    let spans: BTreeSet<&str> = paper::code_spans(&written).into_iter().collect();
+    for file in program() {
+        let names = file.text.split("pub const ").skip(1).filter_map(|rest| rest.split(':').next());
+        for name in names.filter(|name| name.ends_with("_MAX") || name.contains("_MAX_")) {
+            assert!(spans.contains(name), "docs/OPERATIONS.md does not name the limit {name} of {}", file.path);
+        }
+    }
+}
+
 #[test]
 fn operations_names_every_event_job_and_section() {
     let written = read("docs/OPERATIONS.md");
@@ -340,14 +369,14 @@ fn specs_name_functions_and_tests_that_exist() {
     assert!(rows > 20, "docs/SPECS.md has its rows: {rows}");
     let written = read("docs/SPECS.md");
     for row in paper::rows(&written, 3) {
-        let spans = paper::code_spans(row[1]);
-        let Some((path, names)) = spans.split_first() else { continue };
-        let text = read(path);
-        for name in names {
-            let is_there = ["fn ", "const ", "struct ", "enum ", "static "]
-                .iter()
-                .any(|word| has_word(&text, &format!("{word}{name}")));
-            assert!(is_there, "docs/SPECS.md: {path} has no {name}");
+        let mut place = (String::new(), String::new());
+        for span in paper::code_spans(row[1]) {
+            if is_path(span) {
+                place = (span.to_owned(), read(span));
+                continue;
+            }
+            let is_there = ["fn ", "const ", "struct "].iter().any(|word| has_word(&place.1, &format!("{word}{span}")));
+            assert!(is_there, "docs/SPECS.md: {} has no {span}", place.0);
         }
     }
 }

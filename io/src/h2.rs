@@ -21,7 +21,7 @@ use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
 use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -202,7 +202,7 @@ impl<S: Service> Connection<S> {
     /// back to the connection when the stream is dropped.
     fn request(&mut self, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>, cx: &mut Context<'_>) {
         let (parts, mut stream) = request.into_parts();
-        if stream.is_end_stream() {
+        if parts.method != Method::POST && stream.is_end_stream() {
             return self.dispatch(&parts, &Bytes::new(), respond);
         }
         let mut got = Vec::new();

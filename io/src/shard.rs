@@ -45,7 +45,7 @@ const PLAIN_REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// Addresses remembered so that each is logged once; beyond, only the counter moves.
 pub const ADDRESSES_LOGGED_MAX: usize = 1024;
 
-const NOT_HTTP1: &str = "HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 178\r\nconnection: close\r\n\r\nThis server speaks HTTP/2 over TLS only, and your client offered no ALPN.\nLet it offer \"h2\" (curl: --http2), or put a proxy in front: see docs/CLIENTS.md in the SigID documentation.\n\n";
+const NOT_HTTP1: &str = "HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 183\r\nconnection: close\r\n\r\nThis server speaks HTTP/2 over TLS only, and your client offered no ALPN.\nLet it offer \"h2\" (curl: --http2), or put a proxy in front: see docs/CLIENTS.md in the SigID documentation.\n\n";
 
 /// What the shards run. One value per shard, made on its thread; it never waits.
 pub trait Service: 'static {

@@ -27,7 +27,7 @@ const POOLED_BUFFER_BYTES_MAX: usize = 512 * 1024;
 const POOLED_BUFFER_BYTES: usize = 64 * 1024;
 
 thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; RECV_BYTES]);
+    static CHUNKS: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
     static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -46,6 +46,55 @@ fn give_buffer(mut buffer: Vec<u8>) {
             pool.push(buffer);
         }
     });
+}
+
+/// Received bytes that the session has not taken yet, in a chunk of the shard's.
+#[derive(Default)]
+struct Incoming {
+    chunk: Option<Box<[u8]>>,
+    at: usize,
+    end: usize,
+}
+
+impl Incoming {
+    fn waiting(&self) -> &[u8] {
+        self.chunk.as_ref().and_then(|chunk| chunk.get(self.at..self.end)).unwrap_or_default()
+    }
+
+    /// The session took `n` bytes; an empty chunk goes back to the shard.
+    fn take(&mut self, n: usize) {
+        self.at += n;
+        if self.at >= self.end {
+            self.release();
+        }
+    }
+
+    /// Reads the socket once into an empty chunk.
+    fn receive(&mut self, socket: &mut Socket<'_>) -> io::Result<usize> {
+        let chunk = CHUNKS.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; RECV_BYTES].into_boxed_slice());
+        let chunk = self.chunk.insert(chunk);
+        self.at = 0;
+        self.end = 0;
+        match socket.read(chunk) {
+            Ok(n) if n > 0 => {
+                self.end = n;
+                Ok(n)
+            }
+            nothing => {
+                self.release();
+                nothing
+            }
+        }
+    }
+
+    fn release(&mut self) {
+        let Some(chunk) = self.chunk.take() else { return };
+        CHUNKS.with_borrow_mut(|chunks| {
+            if chunks.len() < POOLED_BUFFERS_MAX {
+                chunks.push(chunk);
+            }
+        });
+    }
 }
 
 /// A readiness wait that is re-armed in place, without a new allocation each time.
@@ -74,8 +123,7 @@ impl Waiter {
 struct Inner {
     socket: Rc<TcpStream>,
     tls: ServerConnection,
-    plain_in: Vec<u8>,
-    plain_in_at: usize,
+    incoming: Incoming,
     plain_out: Vec<u8>,
     reading: Waiter,
     writing: Waiter,
@@ -144,8 +192,7 @@ impl TlsIo {
         let inner = Inner {
             socket: Rc::new(socket),
             tls,
-            plain_in: Vec::new(),
-            plain_in_at: 0,
+            incoming: Incoming::default(),
             plain_out: Vec::new(),
             reading: Waiter::new(),
             writing: Waiter::new(),
@@ -196,48 +243,28 @@ impl TlsIo {
 }
 
 impl Inner {
-    /// Reads the socket once into the session; `false` when it had nothing.
-    fn fill(&mut self, traffic: &Traffic) -> io::Result<bool> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut socket = Socket { fd: self.socket.as_raw_fd(), traffic };
-            let n = match socket.read(scratch) {
-                Ok(0) => {
-                    self.is_eof = true;
-                    return Ok(true);
-                }
-                Ok(n) => n,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            };
-            self.decrypt(scratch.get(..n).unwrap_or_default(), traffic).map(|()| true)
-        })
+    /// Reads the socket once; `false` when it had nothing.
+    fn receive(&mut self, traffic: &Traffic) -> io::Result<bool> {
+        let mut socket = Socket { fd: self.socket.as_raw_fd(), traffic };
+        match self.incoming.receive(&mut socket) {
+            Ok(0) => {
+                self.is_eof = true;
+                Ok(true)
+            }
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Feeds the session slice by slice: it takes at most 4096 bytes a call and refuses more while
-    /// plaintext waits.
-    fn decrypt(&mut self, mut bytes: &[u8], traffic: &Traffic) -> io::Result<()> {
-        if self.plain_in.capacity() == 0 {
-            self.plain_in = take_buffer();
-        }
-        while !bytes.is_empty() {
-            self.tls.read_tls(&mut bytes)?;
-            let state =
-                self.tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            self.is_eof |= state.peer_has_closed();
-            let mut left = state.plaintext_bytes_to_read();
-            traffic.unproductive_bytes.set(traffic.unproductive_bytes.get() + left);
-            while left > 0 {
-                let mut reader = self.tls.reader();
-                let chunk = reader.fill_buf()?;
-                let taken = chunk.len();
-                if taken == 0 {
-                    break;
-                }
-                self.plain_in.extend_from_slice(chunk);
-                reader.consume(taken);
-                left = left.saturating_sub(taken);
-            }
-        }
+    /// Gives the session the next slice: it takes at most 4096 bytes a call, and refuses more while over
+    /// 16 KiB of plaintext wait, so what it has is read before it gets more.
+    fn feed(&mut self) -> io::Result<()> {
+        let taken = self.tls.read_tls(&mut self.incoming.waiting())?;
+        self.incoming.take(taken);
+        let state =
+            self.tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        self.is_eof |= state.peer_has_closed();
         Ok(())
     }
 
@@ -250,17 +277,19 @@ impl Inner {
             if self.is_eof {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
-            if self.reading.is_armed {
-                ready!(self.reading.poll(cx))?;
-            }
-            match self.fill(traffic) {
-                Ok(true) => {}
-                Ok(false) => self.arm_reading(),
-                Err(error) => {
+            if !self.incoming.waiting().is_empty() {
+                if let Err(error) = self.feed() {
                     // One attempt to send the alert; a peer that does not read does not get to keep us.
                     let _ = self.push(traffic, cx);
                     return Poll::Ready(Err(error));
                 }
+                continue;
+            }
+            if self.reading.is_armed {
+                ready!(self.reading.poll(cx))?;
+            }
+            if !self.receive(traffic)? {
+                self.arm_reading();
             }
         }
     }
@@ -294,16 +323,27 @@ impl Inner {
     }
 
     fn read(&mut self, traffic: &Traffic, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut has_read = false;
         loop {
-            let have = self.plain_in.len() - self.plain_in_at;
-            if have > 0 {
-                let end = self.plain_in_at + have.min(buffer.remaining());
-                buffer.put_slice(self.plain_in.get(self.plain_in_at..end).unwrap_or_default());
-                self.plain_in_at = end;
-                if end == self.plain_in.len() {
-                    self.plain_in_at = 0;
-                    give_buffer(std::mem::take(&mut self.plain_in));
+            // An error only says that nothing waits.
+            if let Ok(waiting) = self.tls.reader().fill_buf()
+                && !waiting.is_empty()
+            {
+                let taken = waiting.len().min(buffer.remaining());
+                buffer.put_slice(waiting.get(..taken).unwrap_or_default());
+                self.tls.reader().consume(taken);
+                traffic.unproductive_bytes.set(traffic.unproductive_bytes.get() + taken);
+                has_read = true;
+                if buffer.remaining() == 0 {
+                    return Poll::Ready(Ok(()));
                 }
+                continue;
+            }
+            if !self.incoming.waiting().is_empty() {
+                self.feed()?;
+                continue;
+            }
+            if has_read {
                 return Poll::Ready(Ok(()));
             }
             if self.is_eof {
@@ -321,7 +361,7 @@ impl Inner {
                     Poll::Ready(result) => result?,
                 }
             }
-            if !self.fill(traffic)? {
+            if !self.receive(traffic)? {
                 self.arm_reading();
             }
         }

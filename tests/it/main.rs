@@ -21,6 +21,8 @@
 
 mod support;
 
+mod admin;
 mod edge;
+mod nodes;
 mod revoke;
 mod token;

@@ -19,7 +19,6 @@ use sigid_io::clock;
 use sigid_io::http::{ColdRequest, Outcome, Reply, Request};
 use sigid_io::metrics::{self, Histogram};
 use sigid_io::settings::Plane;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,7 +26,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The routes of this process's planes.
 pub struct Router {
     routes: Vec<Entry>,
-    by_path: HashMap<&'static str, u16>,
+    /// Indexes of `routes` by the length of their path: a look compares only what could be equal.
+    by_length: Vec<Vec<u16>>,
 }
 
 struct Entry {
@@ -40,11 +40,16 @@ impl Router {
     /// Routes of `features` whose plane is in `planes`. Health answers in every plane.
     pub fn new(features: &[&'static Feature], planes: &[Plane]) -> Self {
         let mut routes = Vec::new();
-        let mut by_path = HashMap::new();
+        let mut by_length: Vec<Vec<u16>> = Vec::new();
         for feature in features {
             for route in feature.routes {
                 if planes.contains(&route.plane) || route.path.starts_with(health::PREFIX) {
-                    by_path.insert(route.path, routes.len() as u16);
+                    if by_length.len() <= route.path.len() {
+                        by_length.resize(route.path.len() + 1, Vec::new());
+                    }
+                    if let Some(same_length) = by_length.get_mut(route.path.len()) {
+                        same_length.push(routes.len() as u16);
+                    }
                     let cold_seconds = metrics::histogram(
                         "sigid_cold_seconds",
                         "Time of a cold answer in the backend, by route.",
@@ -54,12 +59,15 @@ impl Router {
                 }
             }
         }
-        Self { routes, by_path }
+        Self { routes, by_length }
     }
 
     fn find(&self, path: &str) -> Option<(u16, &Entry)> {
-        let at = *self.by_path.get(path)?;
-        Some((at, self.routes.get(usize::from(at))?))
+        let mut candidates = self.by_length.get(path.len())?.iter();
+        candidates.find_map(|at| {
+            let entry = self.routes.get(usize::from(*at))?;
+            (entry.route.path == path).then_some((*at, entry))
+        })
     }
 }
 

@@ -265,7 +265,7 @@ async fn why_is_told_to_the_operator_alone() {
         ("unknown_key", real.header(json!({ "kid": "unknown" }))),
         ("alg_mismatch", real.header(json!({ "alg": "EdDSA" }))),
         ("bad_signature", real.token[..real.token.len() - 4].to_owned() + "AAAA"),
-        ("expired", real.claims(json!({ "exp": now_s() - 1 }))),
+        ("expired", real.claims(json!({ "exp": now_s() - 1, "iat": now_s() - 9, "nbf": now_s() - 9 }))),
         ("not_yet_valid", real.claims(json!({ "nbf": now_s() + 60 }))),
         ("bad_issuer", real.claims(json!({ "iss": "https://evil.example" }))),
         ("bad_claims", real.claims(json!({ "sub": null }))),

@@ -7,6 +7,7 @@ pub mod connect;
 pub mod forge;
 pub mod metrics;
 pub mod place;
+pub mod relay;
 pub mod seed;
 pub mod server;
 pub mod settings;

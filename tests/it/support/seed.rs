@@ -6,14 +6,18 @@
 //! `two`: `foreign` asks for the same resource, and `foreign-api` is a resource server of the same name.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::cluster::{APP, Cluster, OWNER, connect_in};
 use super::forge::{Pair, thumb};
+use super::server::Start;
 use super::settings::Settings;
-use super::{cli, cluster};
+use super::wait::until_blocking;
+use super::{cli, cluster, place};
 
 pub const API: &str = "https://api.one.example";
 pub const OTHER_API: &str = "https://other.one.example/v1";
@@ -78,10 +82,39 @@ pub fn make(cluster: &Cluster) {
         });
         create.join().unwrap();
     });
-    let config = settings(directory, &cluster.url(TEMPLATE, APP), &cluster.url(TEMPLATE, OWNER)).write(directory);
+    let settings = settings(directory, &cluster.url(TEMPLATE, APP), &cluster.url(TEMPLATE, OWNER))
+        .text("server.host", place::address().to_string())
+        .text("telemetry.metrics_listen", format!("{}:9464", place::address()));
+    let config = settings.write(directory);
     cli::run(&["migrate", "-c", config.to_str().unwrap()], &[]).expect(0);
     let seeds = make_clients(directory, &config);
     fs::write(directory.join("seed.json"), seeds.to_string()).unwrap();
+    first_start(directory);
+}
+
+/// One start of a server, which leaves signing keys and the partitions of these days behind.
+fn first_start(directory: &Path) {
+    let mut child = super::server::spawn(directory, &Start::default());
+    until_blocking("the first server", || {
+        if let Some(status) = child.try_wait().unwrap() {
+            let log = fs::read_to_string(directory.join("log")).unwrap();
+            panic!("the first server ended with {status}:\n{log}");
+        }
+        has_partitions().then_some(())
+    });
+    let status = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(status.success());
+    until_blocking("the first server's end", || child.try_wait().unwrap());
+}
+
+/// Whether the first server has made the partitions, as its metrics tell.
+fn has_partitions() -> bool {
+    let Ok(mut socket) = TcpStream::connect((place::address(), 9464)) else { return false };
+    let mut text = String::new();
+    let asked = socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
+    asked.is_ok()
+        && socket.read_to_string(&mut text).is_ok()
+        && text.contains(r#"sigid_job_runs_total{job="partitions",outcome="ok"} 1"#)
 }
 
 fn make_clients(directory: &Path, config: &Path) -> Value {

@@ -77,6 +77,11 @@ impl Site {
         (directory, settings)
     }
 
+    /// Settings whose server reaches the database through a relay.
+    pub fn through(&self, relay: &super::relay::Relay) -> Settings {
+        self.settings().text("database.url", relay.url(&self.database.name, APP))
+    }
+
     /// `sigid admin` on this database, as an operator somewhere would.
     pub fn admin(&self, arguments: &[&str]) -> Ended {
         let (directory, _) = self.furnish(self.settings());

@@ -20,6 +20,9 @@ use sigid_io::http::Reply;
 
 pub(super) const GRANT_TYPE: &str = "client_credentials";
 
+/// Where no setting was read; the default of `jwt.access_token_lifetime_agent_secs`.
+const LIFETIME_S: i64 = 300;
+
 /// Scopes that speak of a person or of a session; a machine has neither.
 const PERSONAL_SCOPES: [&str; 6] = ["openid", "profile", "email", "phone", "address", "offline_access"];
 
@@ -29,7 +32,7 @@ pub(super) async fn grant(call: &Call, client: &Permit<Client>, form: &Form<'_>)
     let issuer = call.backend.feed.tables().issuer.clone();
     let audiences = check_resources(client, &issuer, form.all("resource"))?;
     let lifetime_s =
-        call.backend.settings.find::<Jwt>().map_or(900, |jwt| i64::from(jwt.access_token_lifetime_human_secs));
+        call.backend.settings.find::<Jwt>().map_or(LIFETIME_S, |jwt| i64::from(jwt.access_token_lifetime_agent_secs));
     let grant = Grant {
         sub: client.client_id.to_string(),
         subject_type: SubjectType::Service,

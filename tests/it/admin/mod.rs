@@ -1,0 +1,7 @@
+//! `sigid admin`: what each verb prints, how it ends, and what a running server makes of it.
+
+mod clients;
+mod effects;
+mod exits;
+mod keys;
+mod tenants;
