@@ -19,6 +19,7 @@ use sigid_edge::introspect;
 use sigid_edge::shard::Memo;
 use std::hint::black_box;
 use std::path::Path;
+use std::time::SystemTime;
 use support::World;
 
 /// Where the estimates are kept, to make ratios of.
@@ -26,12 +27,13 @@ const KEPT: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/criterion");
 
 fn main() {
     let world = World::new();
+    let began = mark_time();
     let mut criterion = Criterion::default().output_directory(Path::new(KEPT)).configure_from_args();
     signatures(&mut criterion, &world);
     answers(&mut criterion, &world);
     parts(&mut criterion, &world);
     criterion.final_summary();
-    print_ratios();
+    print_ratios(began);
 }
 
 fn signatures(criterion: &mut Criterion, world: &World) {
@@ -104,17 +106,25 @@ const RATIOS: &[(&str, &str, &str)] = &[
     ("digest_highway_900", "digest_sha256_900", "what the keyed fast hash saves"),
 ];
 
-fn print_ratios() {
-    println!("\nratios of medians, of this run or of the last that had both:");
+fn print_ratios(began: Option<SystemTime>) {
+    println!("\nratios of medians of this run:");
     for (one, other, why) in RATIOS {
-        if let (Some(one_ns), Some(other_ns)) = (find_median_ns(one), find_median_ns(other)) {
+        if let (Some(one_ns), Some(other_ns)) = (find_median_ns(one, began), find_median_ns(other, began)) {
             println!("{:>7.3}  {one} / {other}: {why}", one_ns / other_ns);
         }
     }
 }
 
-fn find_median_ns(name: &str) -> Option<f64> {
-    let text = std::fs::read_to_string(format!("{KEPT}/{name}/new/estimates.json")).ok()?;
-    let estimates: serde_json::Value = serde_json::from_str(&text).ok()?;
-    estimates.get("median")?.get("point_estimate")?.as_f64()
+/// Now, by the clock that stamps the estimates.
+fn mark_time() -> Option<SystemTime> {
+    std::fs::create_dir_all(KEPT).and_then(|()| std::fs::write(format!("{KEPT}/began"), "")).ok()?;
+    std::fs::metadata(format!("{KEPT}/began")).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// The median of a bench, if it was measured since `began`.
+fn find_median_ns(name: &str, began: Option<SystemTime>) -> Option<f64> {
+    let path = format!("{KEPT}/{name}/new/estimates.json");
+    let written = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).ok()?;
+    let estimates: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    estimates.get("median")?.get("point_estimate")?.as_f64().filter(|_| Some(written) >= began)
 }

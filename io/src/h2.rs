@@ -338,6 +338,23 @@ impl<S: Service> Connection<S> {
                 Poll::Ready(None) => break,
             }
         }
+        match stream.poll_trailers(cx) {
+            // h2 leaves pseudo-header fields of trailers out; trailers without a field had nothing else, which is
+            // malformed (RFC 9113 section 8.1). Others mean nothing here and are passed over.
+            Poll::Ready(Ok(Some(trailers))) if trailers.is_empty() => {
+                waiting.respond.send_reset(Reason::PROTOCOL_ERROR);
+                return true;
+            }
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(_)) => {
+                self.resets += 1;
+                return true;
+            }
+            Poll::Pending => {
+                waiting.on = WaitingOn::Body { parts, stream, got };
+                return false;
+            }
+        }
         self.active_s = self.shard.second.get();
         self.io.traffic().unproductive_bytes.set(0);
         let body = Bytes::from(got);
@@ -405,7 +422,7 @@ impl<S: Service> Connection<S> {
             self.active_s = self.active_s.max(second.saturating_sub(1));
         }
         let is_stalled = self.waiting.is_empty()
-            && self.h2.has_streams()
+            && (self.h2.has_streams() || self.io.is_blocked())
             && second >= self.active_s.saturating_add(seconds(limits.reply));
         if is_stalled {
             self.shard.metrics.slow.inc();
@@ -414,7 +431,7 @@ impl<S: Service> Connection<S> {
     }
 
     fn is_quiet(&self) -> bool {
-        self.waiting.is_empty() && !self.h2.has_streams()
+        self.waiting.is_empty() && !self.h2.has_streams() && !self.io.is_blocked()
     }
 
     /// Tells the sweeper when to look again.

@@ -512,8 +512,6 @@ async fn refuse_plain<S: Service>(shard: &Shard<S>, io: &TlsIo, peer: IpAddr) {
     shard.metrics.http1.inc();
     let mut io = io.clone();
     let _ = poll_fn(|cx| Pin::new(&mut io).poll_write(cx, NOT_HTTP1.as_bytes())).await;
-    // What was written is encrypted before the alert that ends the stream is queued.
-    let _ = poll_fn(|cx| io.push(cx)).await;
     io.close_notify();
     let _ = poll_fn(|cx| io.push(cx)).await;
 }

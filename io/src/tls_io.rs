@@ -88,6 +88,8 @@ impl Incoming {
     }
 
     fn release(&mut self) {
+        self.at = 0;
+        self.end = 0;
         let Some(chunk) = self.chunk.take() else { return };
         CHUNKS.with_borrow_mut(|chunks| {
             if chunks.len() < POOLED_BUFFERS_MAX {
@@ -236,9 +238,18 @@ impl TlsIo {
         self.inner.borrow_mut().push(&self.traffic, cx)
     }
 
-    /// Queues the TLS close alert; a push sends it.
+    /// Whether something written has not left yet: the peer does not read.
+    pub fn is_blocked(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.tls.wants_write() || !inner.plain_out.is_empty()
+    }
+
+    /// Queues the TLS close alert behind what was written; a push sends both.
     pub fn close_notify(&self) {
-        self.inner.borrow_mut().tls.send_close_notify();
+        let mut inner = self.inner.borrow_mut();
+        // A session that takes no more plaintext has nothing to end in order.
+        let _ = inner.encrypt();
+        inner.tls.send_close_notify();
     }
 }
 
@@ -261,6 +272,11 @@ impl Inner {
     /// 16 KiB of plaintext wait, so what it has is read before it gets more.
     fn feed(&mut self) -> io::Result<()> {
         let taken = self.tls.read_tls(&mut self.incoming.waiting())?;
+        if taken == 0 {
+            // The peer has said that it sends no more; what follows is nothing.
+            self.incoming.release();
+            self.is_eof = true;
+        }
         self.incoming.take(taken);
         let state =
             self.tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
@@ -299,11 +315,28 @@ impl Inner {
         self.reading.arm(async move { socket.readable(false).await });
     }
 
-    fn push(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn encrypt(&mut self) -> io::Result<()> {
         if !self.plain_out.is_empty() {
             self.tls.writer().write_all(&self.plain_out)?;
             self.plain_out.clear();
         }
+        Ok(())
+    }
+
+    fn push(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.flush(traffic, cx))?;
+            if self.plain_out.is_empty() {
+                give_buffer(std::mem::take(&mut self.plain_out));
+                return Poll::Ready(Ok(()));
+            }
+            // Only now: what the session has encrypted has no limit of its own.
+            self.encrypt()?;
+        }
+    }
+
+    /// Sends what is encrypted.
+    fn flush(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tls.wants_write() {
             let mut socket = Socket { fd: self.socket.as_raw_fd(), traffic };
             match self.tls.write_tls(&mut socket) {
@@ -318,7 +351,6 @@ impl Inner {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        give_buffer(std::mem::take(&mut self.plain_out));
         Poll::Ready(Ok(()))
     }
 
@@ -393,6 +425,8 @@ impl AsyncWrite for TlsIo {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut inner = self.inner.borrow_mut();
+        // h2's last frames (a GOAWAY) may still be plaintext; the alert that ends the stream comes after them.
+        inner.encrypt()?;
         inner.tls.send_close_notify();
         inner.push(&self.traffic, cx)
     }

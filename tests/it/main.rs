@@ -23,6 +23,7 @@ mod support;
 
 mod admin;
 mod edge;
+mod listener;
 mod nodes;
 mod revoke;
 mod token;

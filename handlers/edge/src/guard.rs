@@ -51,7 +51,7 @@ impl Deref for Permit<Client> {
 /// Methods of clients that hold a credential, as discovery lists them.
 pub const CONFIDENTIAL_METHODS: &[&str] = &["client_secret_basic", "client_secret_post", "private_key_jwt"];
 /// Algorithms of client assertions, as discovery lists them.
-pub const ASSERTION_ALGORITHMS: &[&str] = &["ES256", "EdDSA", "RS256", "PS256", "ES384"];
+pub const ASSERTION_ALGORITHMS: &[&str] = &["ES256", "EdDSA", "Ed25519", "RS256", "PS256", "ES384"];
 
 /// How a request authenticates.
 pub enum Credentials<'a> {

@@ -18,7 +18,7 @@ use crate::jws::{Jws, JwsFault, Typ};
 /// The `client_assertion_type` of RFC 7523 section 2.2.
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// How far ahead `exp` may be.
-pub const ASSERTION_LIFE_S_MAX: i64 = 600;
+pub const ASSERTION_LIFE_S_MAX: i64 = 3_660;
 /// How far ahead `iat` and `nbf` may be.
 pub const ASSERTION_AHEAD_S_MAX: i64 = 5;
 /// The longest `jti`, in bytes.
@@ -194,13 +194,16 @@ fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<&'c str, Asser
     claims.get(name).and_then(Value::as_str).ok_or(AssertionFault::Malformed)
 }
 
-/// An integer of seconds; RFC 7519 also allows fractions, which we have not met and refuse.
+/// Seconds, a fraction cut off (RFC 7519 section 2: NumericDate may have one).
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, AssertionFault> {
-    match claims.get(name) {
-        None => Ok(None),
-        Some(value) => value.as_i64().map(Some).ok_or(AssertionFault::Malformed),
-    }
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let whole = value.as_i64();
+    let cut = || value.as_f64().filter(|seconds| seconds.abs() < SECONDS_MAX).map(|seconds| seconds.floor() as i64);
+    whole.or_else(cut).map(Some).ok_or(AssertionFault::Malformed)
 }
+
+/// What a double holds exactly, and no date is beyond.
+const SECONDS_MAX: f64 = 9_007_199_254_740_992.0;
 
 #[cfg(test)]
 mod tests;

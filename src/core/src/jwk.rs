@@ -57,7 +57,11 @@ pub struct UnknownAlg;
 impl FromStr for Alg {
     type Err = UnknownAlg;
 
+    /// "Ed25519" is the fully specified name of what we call "EdDSA" (RFC 9864); clients send either.
     fn from_str(text: &str) -> Result<Self, UnknownAlg> {
+        if text == "Ed25519" {
+            return Ok(Self::EdDsa);
+        }
         Self::ALL.into_iter().find(|alg| alg.as_str() == text).ok_or(UnknownAlg)
     }
 }

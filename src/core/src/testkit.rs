@@ -1,5 +1,7 @@
 //! Keys for tests: they sign, and give the public half as the kernel knows it.
 
+#![allow(clippy::disallowed_methods, reason = "tests make their own keys")]
+
 use base64::Engine as _;
 use ring::rand::SystemRandom;
 use ring::signature::{

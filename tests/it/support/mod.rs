@@ -7,6 +7,7 @@ pub mod connect;
 pub mod forge;
 pub mod metrics;
 pub mod place;
+pub mod raw;
 pub mod relay;
 pub mod seed;
 pub mod server;

@@ -1,0 +1,135 @@
+//! Routes, methods, hosts.
+
+use crate::support::ask::{Ask, introspect, token};
+use crate::support::seed::client;
+use crate::support::site::Site;
+
+#[tokio::test]
+async fn a_path_is_matched_byte_for_byte() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    let conn = server.connect().await;
+    let service = client("service");
+    for path in [
+        "/", "/oauth", "/oauth/", "/oauth/token/", "//oauth/token", "/oauth//token", "/OAUTH/TOKEN", "/oauth/Token",
+        "/oauth/./token", "/x/../oauth/token", "/x/%2e%2e/oauth/token", "/oauth%2Ftoken", "/oauth%2ftoken",
+        "/%6fauth/token", "/oauth/token;x=1", "/oauth/token%00", "/oauth/token%20", "/oauth/..;/token", "/oauth\\token",
+        "/metrics", "/admin", "/debug", "/.env", "/health", "/health/", "/health/other", "/.well-known/", "/favicon.ico",
+    ] {
+        let ask = Ask::post(path).basic(&service).form(&[("grant_type", "client_credentials")]);
+        // A path that no URI has is refused by the client's library, or answered 400.
+        let Ok(uri) = format!("https://localhost{path}").parse::<http::Uri>() else { continue };
+        assert_eq!(uri.path(), path);
+        let reply = conn.ask(ask).await;
+        assert_eq!(reply.status, 404, "{path}");
+        assert!(!reply.text().contains("access_token"), "{path}");
+        assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{path}");
+    }
+    let ask = Ask::post("/oauth/token?grant_type=x").basic(&service).form(&[("grant_type", "client_credentials")]);
+    conn.ask(ask).await.expect(200);
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_by_name() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    let conn = server.connect().await;
+    let rows = [
+        ("/oauth/token", "POST"),
+        ("/oauth/introspect", "POST"),
+        ("/oauth/revoke", "POST"),
+        ("/.well-known/jwks.json", "GET, HEAD"),
+        ("/.well-known/openid-configuration", "GET, HEAD"),
+        ("/.well-known/oauth-authorization-server", "GET, HEAD"),
+        ("/health/live", "GET, HEAD"),
+        ("/health/ready", "GET, HEAD"),
+    ];
+    for (path, allowed) in rows {
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"] {
+            if allowed.split(", ").any(|one| one == method) {
+                continue;
+            }
+            let reply = conn.ask(Ask::new(method, path)).await;
+            assert_eq!(reply.status, 405, "{method} {path}");
+            assert_eq!(reply.header("allow"), Some(allowed), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn head_is_get_without_its_body() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    let conn = server.connect().await;
+    for path in ["/.well-known/jwks.json", "/.well-known/openid-configuration", "/health/live", "/health/ready"] {
+        let get = conn.ask(Ask::get(path)).await.expect(200);
+        let head = conn.ask(Ask::new("HEAD", path)).await.expect(200);
+        assert!(head.body.is_empty(), "{path}");
+        assert_eq!(get.header("content-type"), head.header("content-type"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn only_allowed_hosts_are_answered_and_health_always() {
+    let site = Site::new().await;
+    let settings = site.settings().set("server.allowed_hosts", r#"["auth.example.com", "localhost:4444", "[::1]"]"#);
+    let server = site.serve_with(settings).await;
+    let conn = server.connect().await;
+    let service = client("service");
+    let rows = [
+        ("as listed", "auth.example.com", 200),
+        ("any port of it", "auth.example.com:8443", 200),
+        ("capitals", "AUTH.Example.com", 200),
+        ("the listed port", "localhost:4444", 200),
+        ("another port", "localhost:4445", 421),
+        ("no port", "localhost", 421),
+        ("an IPv6 literal", "[::1]:8443", 200),
+        ("another host", "evil.example", 421),
+        ("a suffix", "evil-auth.example.com", 421),
+        ("a prefix", "auth.example.com.evil.example", 421),
+        ("a trailing dot", "auth.example.com.", 421),
+        ("the address", "127.0.0.1", 421),
+    ];
+    for (reason, authority, status) in rows {
+        for ask in [token(&service, &[]), introspect(&service, "x"), Ask::get("/.well-known/jwks.json")] {
+            let path = ask.target.clone();
+            assert_eq!(conn.ask(ask.authority(authority)).await.status, status, "{reason}: {path}");
+        }
+        for path in ["/health/live", "/health/ready"] {
+            conn.ask(Ask::get(path).authority(authority)).await.expect(200);
+        }
+    }
+    assert!(server.metrics().await.sum("sigid_misdirected_total", &[]) >= 21.0);
+    let forwarded = token(&service, &[]).authority("evil.example").header("x-forwarded-host", "auth.example.com");
+    assert_eq!(conn.ask(forwarded).await.status, 421, "X-Forwarded-Host does not count");
+    let said = conn.ask(Ask::get("/.well-known/openid-configuration").authority("auth.example.com")).await.json();
+    assert_eq!(said["issuer"], site.issuer.as_str(), "no document speaks of the host that was asked for");
+}
+
+#[tokio::test]
+async fn host_and_authority_must_agree() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    let conn = server.connect().await;
+    let ask = || Ask::get("/.well-known/jwks.json").authority("localhost");
+    assert_eq!(conn.ask(ask().header("host", "localhost")).await.status, 200, "the same");
+    assert_eq!(conn.ask(ask().header("host", "LOCALHOST")).await.status, 200, "the same in capitals");
+    assert_eq!(conn.ask(ask().header("host", "evil.example")).await.status, 400, "another");
+    assert_eq!(conn.ask(ask().header("host", "")).await.status, 400, "an empty one");
+    assert_eq!(conn.ask(ask().header("host", "localhost").header("host", "localhost")).await.status, 400, "twice");
+    assert_eq!(conn.ask(ask().header("host", b"\xff")).await.status, 400, "no text");
+}
+
+#[tokio::test]
+async fn plain_health_and_metrics_are_on_their_own_port_only() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    let get = async |path: &str| crate::support::metrics::get(server.metrics, path).await;
+    assert_eq!(get("/health/live").await, (200, String::new()));
+    assert_eq!(get("/health/ready").await, (200, String::new()));
+    assert!(get("/metrics").await.1.contains("# TYPE sigid_requests_total counter"));
+    for path in ["/", "/oauth/token", "/.well-known/jwks.json", "/metrics/x"] {
+        assert_eq!(get(path).await.0, 404, "{path}");
+    }
+    assert_eq!(server.ask(Ask::get("/metrics")).await.status, 404);
+}

@@ -1,0 +1,10 @@
+//! The listener: TLS, HTTP/2, limits, drain.
+
+mod abuse;
+mod cors;
+mod drain;
+mod http;
+mod peer;
+mod planes;
+mod sweep;
+mod tls;
