@@ -140,6 +140,7 @@ async fn run(
     let listeners = shard::bind(&config.server).map_err(|error| {
         BootFault::Refused(format!("cannot listen on {}:{}: {error}", config.server.host, config.server.port))
     })?;
+    let metrics_listener = bind_metrics(&config).await?;
     let pools = connect(&config, &planes).await?;
     let keyring = Arc::new(open_keyring(&config)?);
     if planes.contains(&Plane::Async) {
@@ -160,7 +161,7 @@ async fn run(
     let shared = share(&config, clock, freshness, &planes);
     let backend = Arc::new(make_backend(&config, pools.clone(), feed.clone(), shared.clone(), keyring.clone()));
     let (queue, intake) = cold::queue(config.edge.cold_queue_max);
-    let shards = start_shards(&config, listeners, tls_config, queue, &shared, &feed)?;
+    let mut shards = start_shards(&config, listeners, tls_config, queue, &shared, &feed)?;
     reader.attach(shards.senders()).await.map_err(|_| BootFault::Refused("a shard did not start".to_owned()))?;
     cold::spawn(reader.run());
     let answering = backend.clone();
@@ -171,11 +172,15 @@ async fn run(
         cold::spawn(keyring::follow(keyring, pools.clone(), feed.clone()));
     }
     sigid_platform::jobs::start(features::ALL, &planes, &backend);
-    serve_metrics(&config, &shared, &log).await?;
+    serve_metrics(&config, metrics_listener, &shared, &log);
     shared.set_loaded();
     tracing::info!(issuer = %config.oidc.issuer, address = %shards.address, shards = shards.senders().count(), io_uring = shards.is_uring, "serving");
     on_ready(&Ready { issuer: config.oidc.issuer.clone(), address: shards.address });
-    signals.wait(&tls, &shards.senders()).await;
+    let senders = shards.senders();
+    let ended = tokio::select! {
+        () = signals.wait(&tls, &senders) => None,
+        shard = shards.ended() => Some(shard),
+    };
     tracing::info!("draining");
     shared.set_draining();
     cold::wait_blocking(move || shards.drain()).await;
@@ -183,7 +188,12 @@ async fn run(
     let _ = tokio::time::timeout(BACKEND_STOP, intake).await;
     pools.close().await;
     tracing::info!("stopped");
-    Ok(())
+    match ended {
+        None => Ok(()),
+        Some(shard) => {
+            Err(BootFault::Refused(format!("shard {shard} ended; the process stops, so that another takes over")))
+        }
+    }
 }
 
 fn start_clock(options: &ServeOptions) -> Result<Clock, BootFault> {
@@ -276,11 +286,27 @@ fn start_shards(
         .map_err(|error| BootFault::Refused(format!("shards: {error}")))
 }
 
-async fn serve_metrics(config: &Config, shared: &Arc<Shared>, log: &Arc<log::Log>) -> Result<(), BootFault> {
+/// Binds the operator's listener. In a rolling restart on one host the process that is being replaced still has it; it
+/// is taken over when that one ends.
+async fn bind_metrics(config: &Config) -> Result<Option<tokio::net::TcpListener>, BootFault> {
     let address = config.telemetry.metrics_listen;
-    let listener = telemetry_http::bind(address).await.map_err(|error| {
-        BootFault::Refused(format!("telemetry.metrics_listen: cannot listen on {address}: {error}"))
-    })?;
+    match telemetry_http::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && config.server.share_port => {
+            tracing::warn!(%address, "telemetry.metrics_listen is in use; it is taken over when it is free");
+            Ok(None)
+        }
+        Err(error) => Err(BootFault::Refused(format!("telemetry.metrics_listen: cannot listen on {address}: {error}"))),
+    }
+}
+
+fn serve_metrics(
+    config: &Config,
+    listener: Option<tokio::net::TcpListener>,
+    shared: &Arc<Shared>,
+    log: &Arc<log::Log>,
+) {
+    let address = config.telemetry.metrics_listen;
     let age = metrics::gauge("sigid_feed_age_seconds", "Age of the last complete read of the feed.", &[]);
     let offset =
         metrics::gauge("sigid_clock_offset_seconds", "How far this machine's clock is behind the database's.", &[]);
@@ -299,8 +325,13 @@ async fn serve_metrics(config: &Config, shared: &Arc<Shared>, log: &Arc<log::Log
         ready.set(i64::from(refreshed.is_ready()));
         log.count();
     };
-    cold::spawn(telemetry_http::serve(listener, move || asked.is_ready(), refresh));
-    Ok(())
+    cold::spawn(async move {
+        let listener = match listener {
+            Some(listener) => listener,
+            None => telemetry_http::bind_when_free(address).await,
+        };
+        telemetry_http::serve(listener, move || asked.is_ready(), refresh).await;
+    });
 }
 
 /// The signals a server hears.

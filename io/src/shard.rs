@@ -37,6 +37,9 @@ use tokio::sync::mpsc;
 
 const RING_ENTRIES: u32 = 1024;
 const LISTEN_BACKLOG: i32 = 8192;
+/// Errors of a connection that ended in the queue; the next one is as good as any.
+const GONE_BEFORE_ACCEPT: [io::ErrorKind; 3] =
+    [io::ErrorKind::ConnectionAborted, io::ErrorKind::Interrupted, io::ErrorKind::NotConnected];
 /// How long accept rests after the system refused a descriptor.
 const ACCEPT_REST: Duration = Duration::from_millis(5);
 /// A peer without ALPN gets this long, and this many bytes, to say what it speaks.
@@ -149,6 +152,7 @@ impl ShardMetrics {
 pub struct Shards<M> {
     senders: Vec<mpsc::UnboundedSender<Control<M>>>,
     threads: Vec<std::thread::JoinHandle<()>>,
+    ended: mpsc::UnboundedReceiver<usize>,
     /// Where the shards listen.
     pub address: SocketAddr,
     /// Whether the loops run on io_uring (else epoll).
@@ -182,6 +186,11 @@ impl<M: Send + 'static> Shards<M> {
         ShardSenders(self.senders.clone())
     }
 
+    /// Waits for a shard that ends without having been told to; gives its number.
+    pub async fn ended(&mut self) -> usize {
+        self.ended.recv().await.unwrap_or_default()
+    }
+
     /// Drains every shard and waits for the threads.
     pub fn drain(self) {
         for sender in &self.senders {
@@ -203,7 +212,8 @@ pub fn shard_count(wanted: usize) -> usize {
     }
 }
 
-/// Binds every shard's listener; do it early, so that a busy port is known before anything else is done.
+/// Binds every shard's socket; do it early, so that a busy port is known before anything else is done. They
+/// listen from [`start`] on: until then, connections go to the process that this one may be replacing.
 ///
 /// # Errors
 /// The address is taken (noticed for certain only with `share_port` off) or not ours.
@@ -230,9 +240,6 @@ fn bind_one(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListene
         socket.set_only_v6(false)?;
     }
     socket.bind(&address.into())?;
-    if share {
-        socket.listen(LISTEN_BACKLOG)?;
-    }
     // Accept happens after readiness, by a call that must not block.
     socket.set_nonblocking(true)?;
     Ok(socket.into())
@@ -254,23 +261,32 @@ pub fn start<S: Service>(
         .map_or_else(|| Err(io::Error::from(io::ErrorKind::InvalidInput)), std::net::TcpListener::local_addr)?;
     let cores = allowed_cores();
     let (mut senders, mut threads) = (Vec::new(), Vec::new());
+    let (starting, started) = std::sync::mpsc::channel();
+    let (ending, ended) = mpsc::unbounded_channel();
     for (index, listener) in listeners.into_iter().enumerate() {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (settings, tls, cold, make) = (settings.clone(), tls.clone(), cold.clone(), make.clone());
+        let (starting, ending) = (starting.clone(), Ending { shard: index, sender: ending.clone() });
         let core = cores.get(index % cores.len().max(1)).copied();
         let thread = std::thread::Builder::new().name(format!("shard{index}")).spawn(move || {
+            // Tells when this thread ends, in whatever way.
+            let _ending = ending;
             if let Some(core) = core {
                 pin(core);
             }
             let shard = Shard::new(index, &settings, tls, cold, make(index));
-            if let Err(error) = run(shard, listener, receiver) {
-                tracing::error!(shard = index, %error, "shard could not start");
+            if let Err(error) = run(shard, listener, receiver, &starting) {
+                let _ = starting.send(Err(error));
             }
         })?;
         senders.push(sender);
         threads.push(thread);
     }
-    Ok(Shards { senders, threads, address, is_uring: monoio::utils::detect_uring() })
+    drop(starting);
+    for _ in &threads {
+        started.recv().unwrap_or_else(|_| Err(io::Error::other("a shard's thread ended")))?;
+    }
+    Ok(Shards { senders, threads, ended, address, is_uring: monoio::utils::detect_uring() })
 }
 
 impl<S: Service> Shard<S> {
@@ -303,10 +319,23 @@ impl<S: Service> Shard<S> {
     }
 }
 
+/// Sends the shard's number when it is dropped: at the end of its thread, a panic included.
+struct Ending {
+    shard: usize,
+    sender: mpsc::UnboundedSender<usize>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.sender.send(self.shard);
+    }
+}
+
 fn run<S: Service>(
     shard: Shard<S>,
     listener: std::net::TcpListener,
     receiver: mpsc::UnboundedReceiver<Control<S::Message>>,
+    starting: &std::sync::mpsc::Sender<io::Result<()>>,
 ) -> io::Result<()> {
     let mut ring = io_uring::IoUring::builder();
     ring.setup_coop_taskrun();
@@ -316,7 +345,9 @@ fn run<S: Service>(
         .enable_timer()
         .build()?;
     runtime.block_on(async move {
+        socket2::SockRef::from(&listener).listen(LISTEN_BACKLOG)?;
         let listener = TcpListener::from_std(listener)?;
+        let _ = starting.send(Ok(()));
         let shard = Rc::new(shard);
         monoio::spawn(sweep(shard.clone()));
         serve(shard, listener, receiver).await;
@@ -396,7 +427,7 @@ fn accept_all<S: Service>(shard: &Rc<Shard<S>>, listener: &TcpListener, next_id:
                 admit(shard, socket, peer, *next_id);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+            Err(error) if GONE_BEFORE_ACCEPT.contains(&error.kind()) => {}
             Err(_) => return false,
         }
     }

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 pub const DEADLINE: Duration = Duration::from_secs(5);
 pub const CONNECTIONS_MAX: usize = 64;
+const REBIND_REST: Duration = Duration::from_millis(500);
 
 /// Serves until the runtime ends. `is_ready` is asked at each `/health/ready`, `refresh` before each
 /// `/metrics`, to set the gauges that are read rather than counted.
@@ -42,6 +43,16 @@ pub async fn serve(
 /// The address is taken or not ours.
 pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
+}
+
+/// Binds as soon as nobody else has the address.
+pub async fn bind_when_free(address: SocketAddr) -> TcpListener {
+    loop {
+        if let Ok(listener) = bind(address).await {
+            return listener;
+        }
+        tokio::time::sleep(REBIND_REST).await;
+    }
 }
 
 async fn exchange(mut socket: TcpStream, is_ready: &impl Fn() -> bool, refresh: &impl Fn()) -> std::io::Result<()> {

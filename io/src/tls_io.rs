@@ -2,8 +2,9 @@
 //!
 //! No buffer is held while a connection is idle: readiness comes from the driver (`PollAdd` on
 //! io_uring, epoll otherwise), bytes move by non-blocking `recv` and `sendmsg` through buffers that
-//! belong to the shard. Writes gather and leave as one TLS flight per turn, when the driver of the
-//! connection calls [`TlsIo::push`]; `poll_flush` does nothing, so whoever polls h2 pushes afterwards.
+//! belong to the shard. What is written is encrypted at once (h2 gathers frames to 16 KiB, one record) and
+//! leaves as one flight per turn, when the driver of the connection calls [`TlsIo::push`]; `poll_flush`
+//! does nothing, so whoever polls h2 pushes afterwards.
 //!
 //! Limits: [`OUT_BYTES_MAX`] waiting for a peer that does not read stops `poll_write`.
 
@@ -20,32 +21,15 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const RECV_BYTES: usize = 64 * 1024;
-/// Plaintext waiting for a peer that does not read, per connection.
+/// Bytes waiting for a peer that does not read, per connection.
 pub const OUT_BYTES_MAX: usize = 256 * 1024;
-const POOLED_BUFFERS_MAX: usize = 64;
-const POOLED_BUFFER_BYTES_MAX: usize = 512 * 1024;
-const POOLED_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes a connection may receive before the shard's others have their turn.
+pub const TURN_BYTES_MAX: usize = 256 * 1024;
+/// Chunks a shard keeps for the next reads.
+const CHUNKS_MAX: usize = 64;
 
 thread_local! {
     static CHUNKS: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
-    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
-
-fn take_buffer() -> Vec<u8> {
-    POOL.with(|pool| pool.borrow_mut().pop()).unwrap_or_else(|| Vec::with_capacity(POOLED_BUFFER_BYTES))
-}
-
-fn give_buffer(mut buffer: Vec<u8>) {
-    if buffer.capacity() == 0 || buffer.capacity() > POOLED_BUFFER_BYTES_MAX {
-        return;
-    }
-    buffer.clear();
-    POOL.with(|pool| {
-        let mut pool = pool.borrow_mut();
-        if pool.len() < POOLED_BUFFERS_MAX {
-            pool.push(buffer);
-        }
-    });
 }
 
 /// Received bytes that the session has not taken yet, in a chunk of the shard's.
@@ -92,7 +76,7 @@ impl Incoming {
         self.end = 0;
         let Some(chunk) = self.chunk.take() else { return };
         CHUNKS.with_borrow_mut(|chunks| {
-            if chunks.len() < POOLED_BUFFERS_MAX {
+            if chunks.len() < CHUNKS_MAX {
                 chunks.push(chunk);
             }
         });
@@ -126,11 +110,14 @@ struct Inner {
     socket: Rc<TcpStream>,
     tls: ServerConnection,
     incoming: Incoming,
-    plain_out: Vec<u8>,
+    /// Plaintext given to the session since it was last empty of things to send.
+    out_bytes: usize,
     reading: Waiter,
     writing: Waiter,
     /// The socket was found empty in this turn; its waiter holds this turn's waker.
     is_drained: bool,
+    /// Received in this turn.
+    turn_bytes: usize,
     is_eof: bool,
 }
 
@@ -144,7 +131,7 @@ pub struct TlsIo {
 /// What passed the socket, for the budgets of the connection.
 #[derive(Default)]
 pub struct Traffic {
-    /// Plaintext bytes received since the last completed request.
+    /// Bytes received since the last completed request.
     pub unproductive_bytes: Cell<usize>,
     /// TLS bytes the kernel took from us so far.
     pub sent_bytes: Cell<u64>,
@@ -195,10 +182,11 @@ impl TlsIo {
             socket: Rc::new(socket),
             tls,
             incoming: Incoming::default(),
-            plain_out: Vec::new(),
+            out_bytes: 0,
             reading: Waiter::new(),
             writing: Waiter::new(),
             is_drained: false,
+            turn_bytes: 0,
             is_eof: false,
         };
         Self { inner: Rc::new(RefCell::new(inner)), traffic: Rc::default() }
@@ -227,10 +215,12 @@ impl TlsIo {
 
     /// Start of a turn of the connection's task: the socket may have bytes again.
     pub fn turn(&self) {
-        self.inner.borrow_mut().is_drained = false;
+        let mut inner = self.inner.borrow_mut();
+        inner.is_drained = false;
+        inner.turn_bytes = 0;
     }
 
-    /// End of a turn: encrypt what was written and send it, in one call where the kernel takes it.
+    /// End of a turn: send what was written, in one call where the kernel takes it.
     ///
     /// # Errors
     /// The socket or the TLS session failed; the connection is over.
@@ -240,16 +230,12 @@ impl TlsIo {
 
     /// Whether something written has not left yet: the peer does not read.
     pub fn is_blocked(&self) -> bool {
-        let inner = self.inner.borrow();
-        inner.tls.wants_write() || !inner.plain_out.is_empty()
+        self.inner.borrow().tls.wants_write()
     }
 
     /// Queues the TLS close alert behind what was written; a push sends both.
     pub fn close_notify(&self) {
-        let mut inner = self.inner.borrow_mut();
-        // A session that takes no more plaintext has nothing to end in order.
-        let _ = inner.encrypt();
-        inner.tls.send_close_notify();
+        self.inner.borrow_mut().tls.send_close_notify();
     }
 }
 
@@ -262,7 +248,11 @@ impl Inner {
                 self.is_eof = true;
                 Ok(true)
             }
-            Ok(_) => Ok(true),
+            Ok(n) => {
+                self.turn_bytes += n;
+                traffic.unproductive_bytes.set(traffic.unproductive_bytes.get() + n);
+                Ok(true)
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
         }
@@ -315,28 +305,8 @@ impl Inner {
         self.reading.arm(async move { socket.readable(false).await });
     }
 
-    fn encrypt(&mut self) -> io::Result<()> {
-        if !self.plain_out.is_empty() {
-            self.tls.writer().write_all(&self.plain_out)?;
-            self.plain_out.clear();
-        }
-        Ok(())
-    }
-
+    /// Sends what the session has encrypted.
     fn push(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.flush(traffic, cx))?;
-            if self.plain_out.is_empty() {
-                give_buffer(std::mem::take(&mut self.plain_out));
-                return Poll::Ready(Ok(()));
-            }
-            // Only now: what the session has encrypted has no limit of its own.
-            self.encrypt()?;
-        }
-    }
-
-    /// Sends what is encrypted.
-    fn flush(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tls.wants_write() {
             let mut socket = Socket { fd: self.socket.as_raw_fd(), traffic };
             match self.tls.write_tls(&mut socket) {
@@ -351,6 +321,7 @@ impl Inner {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+        self.out_bytes = 0;
         Poll::Ready(Ok(()))
     }
 
@@ -364,7 +335,6 @@ impl Inner {
                 let taken = waiting.len().min(buffer.remaining());
                 buffer.put_slice(waiting.get(..taken).unwrap_or_default());
                 self.tls.reader().consume(taken);
-                traffic.unproductive_bytes.set(traffic.unproductive_bytes.get() + taken);
                 has_read = true;
                 if buffer.remaining() == 0 {
                     return Poll::Ready(Ok(()));
@@ -382,6 +352,12 @@ impl Inner {
                 return Poll::Ready(Ok(()));
             }
             if self.is_drained {
+                return Poll::Pending;
+            }
+            if self.turn_bytes >= TURN_BYTES_MAX {
+                // The others' turn; then this connection goes on, and its budgets are looked at in between.
+                self.is_drained = true;
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             if self.reading.is_armed {
@@ -409,14 +385,12 @@ impl AsyncRead for TlsIo {
 impl AsyncWrite for TlsIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut inner = self.inner.borrow_mut();
-        if inner.plain_out.len() >= OUT_BYTES_MAX {
+        if inner.out_bytes >= OUT_BYTES_MAX {
             ready!(inner.push(&self.traffic, cx))?;
         }
-        if inner.plain_out.capacity() == 0 {
-            inner.plain_out = take_buffer();
-        }
-        inner.plain_out.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
+        let taken = inner.tls.writer().write(bytes)?;
+        inner.out_bytes += taken;
+        Poll::Ready(Ok(taken))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -425,8 +399,6 @@ impl AsyncWrite for TlsIo {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut inner = self.inner.borrow_mut();
-        // h2's last frames (a GOAWAY) may still be plaintext; the alert that ends the stream comes after them.
-        inner.encrypt()?;
         inner.tls.send_close_notify();
         inner.push(&self.traffic, cx)
     }

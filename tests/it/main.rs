@@ -22,6 +22,7 @@
 mod support;
 
 mod admin;
+mod config;
 mod edge;
 mod listener;
 mod nodes;

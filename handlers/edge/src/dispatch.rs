@@ -73,6 +73,17 @@ impl Router {
 
 /// The hot side.
 pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome {
+    match decide(shard, request, memo) {
+        // A reply to HEAD has no body, a refusal neither (RFC 9110 section 9.3.2).
+        Outcome::Reply(mut reply) if request.method == Method::HEAD => {
+            reply.body.clear();
+            Outcome::Reply(reply)
+        }
+        outcome => outcome,
+    }
+}
+
+fn decide(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome {
     let shared = &*shard.shared;
     if !is_allowed_host(&shared.allowed_hosts, request.authority) && !request.path.starts_with(health::PREFIX) {
         shard.metrics.misdirected.inc();
@@ -99,10 +110,7 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome
     };
     match reply {
         Hot::Cold => Outcome::Cold(at),
-        Hot::Reply(mut reply) => {
-            if request.method == Method::HEAD {
-                reply.body.clear();
-            }
+        Hot::Reply(reply) => {
             Outcome::Reply(cors::decorate(reply, route.cors, shared, &shard.tables.borrow(), request.headers))
         }
     }

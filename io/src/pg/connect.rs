@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -40,6 +40,8 @@ impl Target {
         config.connect_timeout(timeout).tcp_user_timeout(TCP_USER_TIMEOUT);
         config.keepalives_idle(KEEPALIVE_IDLE).keepalives_interval(KEEPALIVE_INTERVAL).keepalives_retries(3);
         config.ssl_mode(ssl_mode(&config, require_ssl));
+        // A standby knows a revocation late, or never while its replay is paused: only the primary is asked.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         Ok(Self { config, trust: Arc::clone(trust), timeout })
     }
 }

@@ -36,13 +36,14 @@ impl Named {
     }
 }
 
-/// Cursor, origin, clock and rows in one statement, so in one snapshot.
+/// Cursor, origin, clock and rows in one statement, so in one snapshot. A standby refuses it: it has no
+/// current write position, and would know a revocation late.
 pub(super) async fn read_window(tx: &mut Tx<'_>, cursor: &str, rows_max: i64) -> Result<Window, PgFault> {
     let rows = tx
         .query(
             "select pg_snapshot_xmin(pg_current_snapshot())::text,
                     (select system_identifier from pg_control_system()),
-                    case when pg_is_in_recovery() then 'standby' else substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end,
+                    substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
                     (extract(epoch from clock_timestamp()) * 1000)::bigint,
                     f.id, f.kind, f.ref, f.tenant_id, f.at_s, f.expires_s
              from (select 1) as always

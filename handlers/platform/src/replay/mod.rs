@@ -19,9 +19,10 @@ pub fn consume_assertion(
     expires_s: i64,
 ) -> BoxFuture<'static, Result<bool, BackendFault>> {
     Box::pin(async move {
+        let now_s = backend.shared.clock.now_s();
         let consumed = async {
             let mut tx = backend.pools.pool(Plane::Auth).begin(Scope::System("authenticate")).await?;
-            let is_first = sql::insert_assertion(&mut tx, &digest, expires_s).await?;
+            let is_first = sql::insert_assertion(&mut tx, &digest, expires_s, now_s).await?;
             tx.commit().await.map(|()| is_first)
         };
         consumed.await.map_err(|error: sigid_io::pg::PgFault| {
