@@ -127,6 +127,7 @@ async fn run(
     on_ready: impl FnOnce(&Ready),
 ) -> Result<(), BootFault> {
     let signals = Signals::listen()?;
+    let drain = config.server.drain;
     config.server.share_port = !options.exclusive_port;
     if options.budgets == Budgets::Off {
         config.edge.unknown_client_budget_per_minute = 0;
@@ -183,7 +184,9 @@ async fn run(
     };
     tracing::info!("draining");
     shared.set_draining();
-    cold::wait_blocking(move || shards.drain()).await;
+    if tokio::time::timeout(drain + BACKEND_STOP, cold::wait_blocking(move || shards.drain())).await.is_err() {
+        tracing::error!("a shard did not end in time");
+    }
     let _ = stop_intake.send(());
     let _ = tokio::time::timeout(BACKEND_STOP, intake).await;
     pools.close().await;

@@ -32,7 +32,8 @@ pub fn start(telemetry: &Telemetry) -> Log {
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(LINES_MAX).lossy(true).finish(std::io::stderr());
     let errors = writer.error_counter();
-    let filter = EnvFilter::new(telemetry.log_level.as_str());
+    // Below us, warnings are about peers: anybody could fill the log with them.
+    let filter = EnvFilter::new(format!("{},h2=error,rustls=error,tokio_postgres=error", telemetry.log_level.as_str()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
     let _ = match telemetry.log_format {
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),

@@ -181,6 +181,7 @@ fn client(tenant_id: TenantId, id: &str, audiences: &[&str]) -> ClientEntry {
         auth_method: AuthMethod::ClientSecretBasic,
         secrets: vec![SecretEntry { digest: Digest32::of(SECRET.as_bytes()), expires_s: None }],
         jwks: None,
+        assertion_alg: None,
         grant_types: vec!["client_credentials".into()],
         scope: vec!["orders:read".into(), "orders:write".into()],
         resources: vec![AUDIENCE.into()],

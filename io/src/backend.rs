@@ -11,8 +11,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 
-/// A cold request is answered within this, or 503.
+/// A cold request is answered within this of its arrival, time in the queue included, or 503.
 pub const COLD_DEADLINE: Duration = Duration::from_secs(20);
 /// Cold requests worked on at once; the rest wait in the queue.
 pub const COLD_CONCURRENCY_MAX: usize = 256;
@@ -24,6 +25,7 @@ pub type ColdHandler = Arc<dyn Fn(ColdRequest) -> BoxFuture<'static, Reply> + Se
 
 struct Job {
     request: ColdRequest,
+    due: Instant,
     reply: oneshot::Sender<Reply>,
 }
 
@@ -38,7 +40,7 @@ impl ColdQueue {
     /// Enqueues, or `None` when the queue is full or closed.
     pub fn offer(&self, request: ColdRequest) -> Option<oneshot::Receiver<Reply>> {
         let (reply, receiver) = oneshot::channel();
-        if self.sender.try_send(Job { request, reply }).is_err() {
+        if self.sender.try_send(Job { request, due: Instant::now() + COLD_DEADLINE, reply }).is_err() {
             self.refused.inc();
             return None;
         }
@@ -84,7 +86,7 @@ impl Intake {
             let (handler, busy, panics) = (handler.clone(), busy.clone(), panics.clone());
             tokio::spawn(async move {
                 busy.add(1);
-                let reply = answer(handler, job.request, &panics).await;
+                let reply = answer(handler, job.request, job.due, &panics).await;
                 busy.add(-1);
                 drop(permit);
                 // The peer may have gone; then nobody wants the reply.
@@ -95,10 +97,13 @@ impl Intake {
     }
 }
 
-async fn answer(handler: ColdHandler, request: ColdRequest, panics: &Counter) -> Reply {
+async fn answer(handler: ColdHandler, request: ColdRequest, due: Instant, panics: &Counter) -> Reply {
+    if Instant::now() >= due {
+        return unavailable();
+    }
     // A task of its own, so that a panic ends the task and not the intake.
     let mut task = tokio::spawn(handler(request));
-    match tokio::time::timeout(COLD_DEADLINE, &mut task).await {
+    match tokio::time::timeout_at(due, &mut task).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(_panicked)) => {
             panics.inc();

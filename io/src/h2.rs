@@ -70,6 +70,8 @@ struct Connection<S: Service> {
     opened_s: u32,
     active_s: u32,
     sent_bytes: u64,
+    /// Since when something waits to be read by the peer without a byte leaving.
+    blocked_since_s: Option<u32>,
     draining_since_s: Option<u32>,
     resets: usize,
     resets_since_s: u32,
@@ -95,6 +97,7 @@ pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<
     let mut connection = Connection {
         h2,
         sent_bytes: 0,
+        blocked_since_s: None,
         io: io.clone(),
         watch,
         memo: S::Memo::default(),
@@ -108,7 +111,13 @@ pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<
         resets_since_s: now_s,
         shard,
     };
-    poll_fn(|cx| connection.turn(cx)).await;
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| connection.turn(cx))).unwrap_or_else(|_| {
+            connection.shard.metrics.panics.inc();
+            Poll::Ready(())
+        })
+    })
+    .await;
     drop(connection);
     io.close_notify();
     // One attempt: a peer that does not read does not get to keep us.
@@ -207,10 +216,11 @@ impl<S: Service> Connection<S> {
         }
         let mut got = Vec::new();
         if let Poll::Ready(Some(Ok(data))) = stream.poll_data(cx) {
+            // At once: a stream that waits for a cold answer must not hold the connection's credit meanwhile.
+            let _ = stream.flow_control().release_capacity(data.len());
             if stream.is_end_stream() {
                 return self.dispatch(&parts, &data, respond);
             }
-            let _ = stream.flow_control().release_capacity(data.len());
             if data.len() > BODY_BYTES_MAX {
                 return send(&mut respond, Reply::empty(StatusCode::PAYLOAD_TOO_LARGE));
             }
@@ -417,17 +427,24 @@ impl<S: Service> Connection<S> {
                 self.shard.metrics.slow.inc();
             }
         }
-        let sent_bytes = self.io.traffic().sent_bytes.get();
-        if std::mem::replace(&mut self.sent_bytes, sent_bytes) != sent_bytes {
-            self.active_s = self.active_s.max(second.saturating_sub(1));
-        }
-        let is_stalled = self.waiting.is_empty()
-            && (self.h2.has_streams() || self.io.is_blocked())
-            && second >= self.active_s.saturating_add(seconds(limits.reply));
+        let is_stalled = self.is_stalled(second);
         if is_stalled {
             self.shard.metrics.slow.inc();
         }
         is_stalled
+    }
+
+    /// The peer has not read a byte of what waits for it for too long, whatever else it does meanwhile.
+    fn is_stalled(&mut self, second: u32) -> bool {
+        let sent_bytes = self.io.traffic().sent_bytes.get();
+        let has_progressed = std::mem::replace(&mut self.sent_bytes, sent_bytes) != sent_bytes;
+        let is_blocked = self.io.is_blocked() || (self.waiting.is_empty() && self.h2.has_streams());
+        if !is_blocked || has_progressed {
+            self.blocked_since_s = is_blocked.then_some(second);
+            return false;
+        }
+        let since_s = *self.blocked_since_s.get_or_insert(second);
+        second >= since_s.saturating_add(seconds(self.shard.limits.reply))
     }
 
     fn is_quiet(&self) -> bool {
@@ -443,8 +460,6 @@ impl<S: Service> Connection<S> {
         };
         let next_s = if self.is_quiet() {
             self.active_s.saturating_add(seconds(limits.idle))
-        } else if self.waiting.is_empty() {
-            self.active_s.saturating_add(seconds(limits.reply))
         } else {
             self.shard.second.get().saturating_add(1)
         };

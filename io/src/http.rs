@@ -54,7 +54,7 @@ pub struct ColdRequest {
 }
 
 /// An answer: status, headers, body. `content-length` is not needed in HTTP/2 and not sent.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,

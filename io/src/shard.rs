@@ -25,7 +25,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -312,6 +312,28 @@ impl<S: Service> Shard<S> {
         self.proxies.iter().any(|network| network.contains(address))
     }
 
+    /// Counts a connection of `peer`, unless there are too many; gives the address it is counted under.
+    fn count_in(&self, peer: IpAddr) -> Result<IpAddr, ()> {
+        let address = counted_address(peer);
+        let mut addresses = self.addresses.borrow_mut();
+        let count = addresses.get(&address).copied().unwrap_or(0);
+        if count >= self.limits.connections_per_address_max && !self.is_proxy(peer) {
+            return Err(());
+        }
+        addresses.insert(address, count + 1);
+        Ok(address)
+    }
+
+    fn count_out(&self, address: IpAddr) {
+        let mut addresses = self.addresses.borrow_mut();
+        if let Some(count) = addresses.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&address);
+            }
+        }
+    }
+
     /// `true` the first time an address is seen here, as long as there is room to remember it.
     fn is_first_from(&self, address: IpAddr) -> bool {
         let mut logged = self.logged.borrow_mut();
@@ -453,7 +475,7 @@ fn accept_one(listener: RawFd) -> io::Result<(std::net::TcpStream, IpAddr)> {
 /// Counts the connection against its limits and gives it a task.
 fn admit<S: Service>(shard: &Rc<Shard<S>>, socket: std::net::TcpStream, peer: IpAddr, id: u64) {
     shard.metrics.accepted.inc();
-    let Ok(slot) = Slot::take(shard, peer, id) else {
+    let Ok(mut slot) = Slot::take(shard, peer, id) else {
         shard.metrics.refused.inc();
         return;
     };
@@ -462,7 +484,7 @@ fn admit<S: Service>(shard: &Rc<Shard<S>>, socket: std::net::TcpStream, peer: Ip
     let shard = shard.clone();
     monoio::spawn(async move {
         // Boxed: the handshake's state must not stay inside the task of a connection that lives for hours.
-        let opening = Box::pin(monoio::time::timeout(shard.limits.handshake, open(&shard, socket, peer)));
+        let opening = Box::pin(monoio::time::timeout(shard.limits.handshake, open(&shard, socket, peer, &mut slot)));
         let Ok(opened) = opening.await else {
             shard.metrics.handshake_failed.inc();
             return;
@@ -485,7 +507,7 @@ enum Opened {
 }
 
 /// PROXY protocol where it is due, then TLS. `None`: failed and counted.
-async fn open<S: Service>(shard: &Shard<S>, socket: TcpStream, mut peer: IpAddr) -> Option<Opened> {
+async fn open<S: Service>(shard: &Shard<S>, socket: TcpStream, mut peer: IpAddr, slot: &mut Slot<S>) -> Option<Opened> {
     if shard.proxy_protocol && shard.is_proxy(peer) {
         let Some(source) = proxied_source(&socket).await else {
             shard.metrics.proxy_failed.inc();
@@ -493,6 +515,10 @@ async fn open<S: Service>(shard: &Shard<S>, socket: TcpStream, mut peer: IpAddr)
         };
         if let Source::Of(address) = source {
             peer = address;
+            if slot.rename(peer).is_err() {
+                shard.metrics.refused.inc();
+                return None;
+            }
         }
     }
     let config = shard.tls.borrow().clone();
@@ -585,24 +611,29 @@ fn is_http1(head: &[u8]) -> bool {
 struct Slot<S: Service> {
     shard: Rc<Shard<S>>,
     watch: Rc<Watch>,
-    peer: IpAddr,
+    address: IpAddr,
     id: u64,
 }
 
 impl<S: Service> Slot<S> {
     fn take(shard: &Rc<Shard<S>>, peer: IpAddr, id: u64) -> Result<Self, ()> {
         let mut connections = shard.connections.borrow_mut();
-        let mut addresses = shard.addresses.borrow_mut();
-        let from_here = addresses.get(&peer).copied().unwrap_or(0);
-        let is_crowded = from_here >= shard.limits.connections_per_address_max && !shard.is_proxy(peer);
-        if connections.len() >= shard.limits.connections_max || is_crowded {
+        if connections.len() >= shard.limits.connections_max {
             return Err(());
         }
-        addresses.insert(peer, from_here + 1);
+        let address = shard.count_in(peer)?;
         let watch = Watch::new();
         connections.insert(id, watch.clone());
         shard.metrics.open.add(1);
-        Ok(Self { shard: shard.clone(), watch, peer, id })
+        Ok(Self { shard: shard.clone(), watch, address, id })
+    }
+
+    /// The connection turns out to be another's (PROXY protocol): counted there from now on.
+    fn rename(&mut self, peer: IpAddr) -> Result<(), ()> {
+        let address = self.shard.count_in(peer)?;
+        self.shard.count_out(self.address);
+        self.address = address;
+        Ok(())
     }
 }
 
@@ -610,13 +641,15 @@ impl<S: Service> Drop for Slot<S> {
     fn drop(&mut self) {
         self.shard.metrics.open.add(-1);
         self.shard.connections.borrow_mut().remove(&self.id);
-        let mut addresses = self.shard.addresses.borrow_mut();
-        if let Some(count) = addresses.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&self.peer);
-            }
-        }
+        self.shard.count_out(self.address);
+    }
+}
+
+/// One address of IPv4, one /64 of IPv6: what one party has at the least.
+fn counted_address(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

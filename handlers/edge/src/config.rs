@@ -52,7 +52,7 @@ pub static SECTION: Section = Section {
         ),
         Key::integer(
             "unknown_client_budget_per_minute",
-            (0, 1_000_000),
+            (1, 1_000_000),
             60,
             "Requests with an unknown client or a wrong secret that may ask the database, per address and shard; over it they are refused from memory.",
         ),
@@ -60,7 +60,7 @@ pub static SECTION: Section = Section {
             "cold_queue_max",
             (1, 1_000_000),
             1024,
-            "Requests of one shard that may wait for the backend; the next gets 503.",
+            "Requests that may wait for the backend, of all shards together; the next gets 503.",
         ),
     ],
 };

@@ -121,6 +121,8 @@ pub struct Publisher {
     pub tables: Tables,
     snapshots: watch::Sender<Arc<Tables>>,
     shards: Option<ShardSenders<EdgeMessage>>,
+    /// Every shard has the tables as they are.
+    is_acknowledged: bool,
     /// Marks by the second they may be forgotten; may name one twice.
     expiries: BTreeMap<i64, Vec<MarkKey>>,
     pub freshness: Freshness,
@@ -132,7 +134,11 @@ pub fn channel(issuer: &str, freshness: Freshness) -> (Feed, Publisher, mpsc::Re
     let (snapshots, receiver) = watch::channel(Arc::new(tables.clone()));
     let (sender, commands) = mpsc::channel(COMMANDS_MAX);
     let feed = Feed { commands: sender, tables: receiver, freshness: freshness.clone() };
-    (feed, Publisher { tables, snapshots, shards: None, expiries: BTreeMap::new(), freshness }, commands)
+    (
+        feed,
+        Publisher { tables, snapshots, shards: None, is_acknowledged: true, expiries: BTreeMap::new(), freshness },
+        commands,
+    )
 }
 
 impl Publisher {
@@ -148,7 +154,8 @@ impl Publisher {
     /// A shard did not acknowledge in time.
     pub async fn apply(&mut self, changes: Vec<Change>) -> Result<(), FeedLost> {
         self.note_expiries(&changes);
-        if self.tables.apply(changes) { self.publish().await } else { Ok(()) }
+        let has_moved = self.tables.apply(changes);
+        if has_moved || !self.is_acknowledged { self.publish().await } else { Ok(()) }
     }
 
     fn note_expiries(&mut self, changes: &[Change]) {
@@ -182,10 +189,18 @@ impl Publisher {
         self.publish().await
     }
 
+    /// The shards first: the backend's own no ("already revoked") must not be said before they say it too.
     async fn publish(&mut self) -> Result<(), FeedLost> {
         let snapshot = Arc::new(self.tables.clone());
+        self.is_acknowledged = false;
+        self.tell_shards(&snapshot).await?;
+        self.is_acknowledged = true;
         // The old snapshot is dropped here, not on a shard.
-        let _old = self.snapshots.send_replace(snapshot.clone());
+        let _old = self.snapshots.send_replace(snapshot);
+        Ok(())
+    }
+
+    async fn tell_shards(&self, snapshot: &Arc<Tables>) -> Result<(), FeedLost> {
         let Some(shards) = &self.shards else { return Ok(()) };
         let mut waits = Vec::with_capacity(shards.count());
         shards.send(|_| {

@@ -40,6 +40,14 @@ impl Permit<Client> {
     }
 }
 
+impl Permit<Client> {
+    /// The same client as newer tables have it, if it is still there and active.
+    pub fn renew(&self, tables: &Tables) -> Option<Self> {
+        let entry = tables.find_client(self.client_id.as_str())?;
+        check_active(tables, entry).is_ok().then(|| Self::client(entry.clone()))
+    }
+}
+
 impl Deref for Permit<Client> {
     type Target = Arc<ClientEntry>;
 
@@ -229,6 +237,9 @@ fn check_assertion(
     let keys = client.jwks.as_ref().ok_or(AuthFault::WrongMethod)?;
     let audiences = assertion_audiences(&tables.issuer, endpoint_path);
     let audiences: Vec<&str> = audiences.iter().map(String::as_str).collect();
+    if client.assertion_alg.is_some_and(|alg| assertion::claimed_alg(assertion.as_bytes()) != Ok(alg)) {
+        return Err(AuthFault::Assertion(AssertionFault::UnsupportedAlg));
+    }
     assertion::verify(assertion.as_bytes(), &client.client_id, keys, &audiences, now_s).map_err(AuthFault::Assertion)
 }
 

@@ -112,12 +112,13 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Hot {
     }
     let Some(fields) = form::introspection_in_place(request.body) else { return Hot::Cold };
     let now_s = shared.clock.coarse_now_s();
-    let tables = shard.tables.borrow().clone();
+    // Borrowed, not cloned: a count that all shards share would be fought over. No message comes in between.
+    let tables = shard.tables.borrow();
     let caller = match authenticate(&tables, request, &fields, memo, now_s) {
         Ok(caller) => caller,
         Err(fault) => return refuse(shard, request, fault, now_s),
     };
-    answer(shard, request, &tables, &caller, fields.token, now_s)
+    answer(shard, request, &tables, caller, fields.token, now_s)
 }
 
 /// Refuses from memory what no news can cure, and what an address has no budget left to ask.
@@ -147,7 +148,7 @@ fn answer(
         match live.standing(tables, now_s) {
             Standing::Good => {
                 counters.level1.inc();
-                return Hot::Reply(reply_for(counters, caller, &live));
+                return show(shard, request, caller, &live, now_s);
             }
             Standing::Dead => {
                 shard.replies.borrow_mut().remove(digest);
@@ -165,9 +166,8 @@ fn answer(
                 counters.verified.inc();
             }
             let live = Rc::new(judged.live);
-            let reply = reply_for(counters, caller, &live);
-            shard.replies.borrow_mut().insert(digest, live);
-            Hot::Reply(reply)
+            shard.replies.borrow_mut().insert(digest, live.clone());
+            show(shard, request, caller, &live, now_s)
         }
         Err(reason) if reason.curable() && shard.may_ask_backend(shard.client_address(request), now_s) => Hot::Cold,
         Err(reason) => {
@@ -177,13 +177,24 @@ fn answer(
     }
 }
 
-/// The caller's policy, asked after the cache.
-fn reply_for(counters: &IntrospectMetrics, caller: &ClientEntry, live: &Live) -> Reply {
-    if live.is_visible_to(caller) {
-        return Reply::no_store_json(StatusCode::OK, live.body.clone());
+/// The caller's policy, asked after the cache. A caller that was made the token's audience a moment ago is news.
+fn show(shard: &EdgeShard, request: &Request<'_>, caller: &ClientEntry, live: &Live, now_s: i64) -> Hot {
+    match check_visible(caller, live) {
+        Ok(()) => Hot::Reply(Reply::no_store_json(StatusCode::OK, live.body.clone())),
+        Err(reason) if reason.curable() && shard.may_ask_backend(shard.client_address(request), now_s) => Hot::Cold,
+        Err(reason) => {
+            shard.metrics.introspect.inactive(reason);
+            Hot::Reply(inactive())
+        }
     }
-    counters.inactive(if live.tenant_id == caller.tenant_id { Reason::ForeignAudience } else { Reason::ForeignTenant });
-    inactive()
+}
+
+fn check_visible(caller: &ClientEntry, live: &Live) -> Result<(), Reason> {
+    match live.is_visible_to(caller) {
+        true => Ok(()),
+        false if live.tenant_id == caller.tenant_id => Err(Reason::ForeignAudience),
+        false => Err(Reason::ForeignTenant),
+    }
 }
 
 /// Gone cold: authenticated by the guard with fresh tables; the token gets the same treatment.
@@ -196,7 +207,7 @@ fn cold(call: Call, caller: Permit<Client>) -> BoxFuture<'static, Reply> {
     })
 }
 
-async fn answer_cold(call: &Call, caller: &ClientEntry) -> Result<Reply, OAuthError> {
+async fn answer_cold(call: &Call, caller: &Permit<Client>) -> Result<Reply, OAuthError> {
     if caller.auth_method == AuthMethod::None {
         return Err(AuthFault::WrongMethod.error());
     }
@@ -206,19 +217,25 @@ async fn answer_cold(call: &Call, caller: &ClientEntry) -> Result<Reply, OAuthEr
     let feed = &call.backend.feed;
     let tables = feed.fresh_tables().await.map_err(|_| fault::UNAVAILABLE)?;
     let digest = call.backend.shared.hasher.digest(token.as_bytes());
-    let mut judged = judge(&call.backend.shared, &tables, token.as_bytes(), digest, call.now_s);
-    if matches!(&judged, Err(reason) if reason.curable()) && call.may_read_again() {
+    let look = |tables: &Tables, caller: &ClientEntry| {
+        let judged = judge(&call.backend.shared, tables, token.as_bytes(), digest, call.now_s)?;
+        check_visible(caller, &judged.live).map(|()| judged)
+    };
+    let mut outcome = look(&tables, caller);
+    if matches!(&outcome, Err(reason) if reason.curable()) && call.may_read_again() {
         feed.refresh().await.map_err(|_| fault::UNAVAILABLE)?;
-        judged = judge(&call.backend.shared, &feed.tables(), token.as_bytes(), digest, call.now_s);
+        let tables = feed.tables();
+        let renewed = caller.renew(&tables).ok_or(AuthFault::Disabled.error())?;
+        outcome = look(&tables, &renewed);
     }
-    Ok(match judged {
+    Ok(match outcome {
         Ok(judged) => {
             if judged.was_verified {
                 counters.level2.inc();
             } else {
                 counters.verified.inc();
             }
-            reply_for(counters, caller, &judged.live)
+            Reply::no_store_json(StatusCode::OK, judged.live.body)
         }
         Err(reason) => {
             counters.inactive(reason);
@@ -311,55 +328,51 @@ fn check_owners(tables: &Tables, key: &KeyEntry, access: &token::Access) -> Resu
     Ok(MadeFrom { kid: key.kid.clone(), key: key.generation, client: client.generation, tenant: tenant.generation })
 }
 
-/// The caller, from the connection's memo or from the table.
-fn authenticate(
+/// The caller, from the connection's memo or from the table, and then in the memo.
+fn authenticate<'m>(
     tables: &Tables,
     request: &Request<'_>,
     fields: &form::InPlace<'_>,
-    memo: &mut Memo,
+    memo: &'m mut Memo,
     now_s: i64,
-) -> Result<Arc<ClientEntry>, AuthFault> {
+) -> Result<&'m ClientEntry, AuthFault> {
     let mut headers = request.headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(header), None) = (headers.next(), headers.next()) else {
-        return authenticate_post(tables, request.headers, fields, now_s);
-    };
-    if fields.client_secret.is_some() || fields.client_id.is_some() {
-        return Err(AuthFault::Several);
+    match (headers.next(), headers.next()) {
+        (Some(header), None) if fields.client_secret.is_none() && fields.client_id.is_none() => {
+            let is_known = memo
+                .good
+                .as_mut()
+                .is_some_and(|good| is_same(header, &good.header) && is_still_good(tables, good, now_s));
+            if !is_known {
+                memo.good = Some(authenticate_basic(tables, header, now_s)?);
+            }
+            memo.good.as_ref().map(|good| &*good.client).ok_or(AuthFault::Missing)
+        }
+        (None, None) => Ok(memo.posted.insert(authenticate_post(tables, fields, now_s)?)),
+        _ => Err(AuthFault::Several),
     }
-    if let Some(good) = &mut memo.good
-        && is_same(header, &good.header)
-        && is_still_good(tables, good, now_s)
-    {
-        return Ok(good.client.clone());
-    }
+}
+
+fn authenticate_basic(tables: &Tables, header: &HeaderValue, now_s: i64) -> Result<GoodCredential, AuthFault> {
     let mut scratch = [0; sigid_core::basic::BASIC_BYTES_MAX];
     let (client_id, secret) =
         sigid_core::basic::decode_basic(header.as_bytes(), &mut scratch).map_err(|_| AuthFault::Malformed)?;
     let checked = guard::authenticate(tables, &Credentials::Basic { client_id, secret }, PATH, now_s)?;
-    let client = checked.permit.clone();
-    memo.good = Some(GoodCredential {
+    Ok(GoodCredential {
         header: header.clone(),
-        client: client.clone(),
+        client: checked.permit.clone(),
         entities_version: tables.entities_version,
         expires_s: checked.expires_s,
-    });
-    Ok(client)
+    })
 }
 
-fn authenticate_post(
-    tables: &Tables,
-    headers: &HeaderMap,
-    fields: &form::InPlace<'_>,
-    now_s: i64,
-) -> Result<Arc<ClientEntry>, AuthFault> {
-    let (None, Some(client_id), Some(secret)) =
-        (headers.get(header::AUTHORIZATION), fields.client_id, fields.client_secret)
-    else {
+fn authenticate_post(tables: &Tables, fields: &form::InPlace<'_>, now_s: i64) -> Result<Arc<ClientEntry>, AuthFault> {
+    let (Some(client_id), Some(secret)) = (fields.client_id, fields.client_secret) else {
         return Err(AuthFault::Missing);
     };
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| AuthFault::Malformed);
     let credentials = Credentials::Post { client_id: text(client_id)?, secret: text(secret)? };
-    Ok(guard::authenticate(tables, &credentials, PATH, now_s)?.permit.clone())
+    Ok(Arc::clone(&guard::authenticate(tables, &credentials, PATH, now_s)?.permit))
 }
 
 /// Constant time in the bytes: a secret is part of the header.

@@ -113,6 +113,8 @@ pub struct EdgeMetrics {
 #[derive(Default)]
 pub struct Memo {
     pub good: Option<GoodCredential>,
+    /// The client of the last request that sent its secret in the body; checked anew each time.
+    pub posted: Option<Arc<ClientEntry>>,
 }
 
 /// The same client sends the same header on a connection; comparing beats checking.

@@ -65,6 +65,8 @@ pub struct ClientEntry {
     pub auth_method: AuthMethod,
     pub secrets: Vec<SecretEntry>,
     pub jwks: Option<JwkSet>,
+    /// The registered `token_endpoint_auth_signing_alg`; none: any that its keys allow.
+    pub assertion_alg: Option<Alg>,
     pub grant_types: Vec<String>,
     pub scope: Vec<String>,
     /// What it may ask for (RFC 8707); the first is the default.
@@ -111,8 +113,8 @@ impl KeyEntry {
     }
 }
 
-/// How long after its retirement another node may still sign with a key: the staleness bound and more.
-pub const ROTATION_GRACE_S: i64 = 30;
+/// How long after its retirement another node may still sign with a key: the longest staleness bound and a little more.
+pub const ROTATION_GRACE_S: i64 = 65;
 
 /// "Dead if issued at or before `at_s`"; kept until `expires_s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,8 @@ use super::{PgFault, PgSettings, Plane, Target, Trust, dial};
 /// Arbitrary, the same in every SigID.
 const PROCESS_LOCK: i64 = 7_240_115_938_462;
 const RETRY: Duration = Duration::from_millis(500);
+/// How often, and within what time, the connection that holds the lock must answer.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// Takes the lock, or `false` when another process holds it. `on_change` is told when it is lost and
 /// when it is back.
@@ -46,13 +48,24 @@ pub async fn hold_process_lock(
 
 /// The connection that holds the lock.
 struct Held {
-    _client: tokio_postgres::Client,
+    client: tokio_postgres::Client,
     driver: tokio::task::JoinHandle<()>,
 }
 
 impl Held {
+    /// Ends when the connection does, or when it stops answering: the database may have given the lock away.
     async fn broken(&mut self) {
-        let _ = (&mut self.driver).await;
+        loop {
+            tokio::select! {
+                _ = &mut self.driver => return,
+                () = tokio::time::sleep(PROBE_EVERY) => {}
+            }
+            let asked = tokio::time::timeout(PROBE_EVERY, self.client.simple_query(""));
+            if !matches!(asked.await, Ok(Ok(_))) {
+                self.driver.abort();
+                return;
+            }
+        }
     }
 }
 
@@ -63,5 +76,5 @@ async fn take(target: &Target, deadline: Duration) -> Result<Option<Held>, PgFau
     });
     let asked = client.query_one("select pg_catalog.pg_try_advisory_lock($1)", &[&PROCESS_LOCK]);
     let row = tokio::time::timeout(deadline, asked).await.map_err(|_| PgFault::Timeout)??;
-    Ok(row.try_get::<_, bool>(0)?.then_some(Held { _client: client, driver }))
+    Ok(row.try_get::<_, bool>(0)?.then_some(Held { client, driver }))
 }

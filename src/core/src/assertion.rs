@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::ids::ClientId;
 use crate::json::json_object_strict;
-use crate::jwk::JwkSet;
+use crate::jwk::{Alg, JwkSet};
 use crate::jws::{Jws, JwsFault, Typ};
 
 /// The `client_assertion_type` of RFC 7523 section 2.2.
@@ -100,6 +100,11 @@ pub fn claimed_client(assertion: &[u8]) -> Result<ClientId, AssertionFault> {
     let jws = Jws::parse(assertion)?;
     let claims = parse_claims(jws.claimed())?;
     ClientId::parse(text(&claims, "sub")?).map_err(|_| AssertionFault::Malformed)
+}
+
+/// The algorithm that an assertion names, unverified: for clients that registered one.
+pub fn claimed_alg(assertion: &[u8]) -> Result<Alg, AssertionFault> {
+    Ok(Jws::parse(assertion)?.claimed().header.alg)
 }
 
 /// Checks an assertion of a client against its registered keys. `audiences` are the values that name

@@ -107,7 +107,15 @@ impl Reason {
     /// Could news that has not reached this node make the token good? Such a no is the cold path's
     /// to say.
     pub const fn curable(self) -> bool {
-        matches!(self, Self::UnknownKey | Self::ClientUnknown | Self::TenantUnknown)
+        matches!(
+            self,
+            Self::UnknownKey
+                | Self::ClientUnknown
+                | Self::ClientDisabled
+                | Self::TenantUnknown
+                | Self::TenantDisabled
+                | Self::ForeignAudience
+        )
     }
 }
 

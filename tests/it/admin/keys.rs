@@ -7,6 +7,7 @@ use crate::support::cli;
 use crate::support::connect::Conn;
 use crate::support::forge;
 use crate::support::seed::client;
+use crate::support::server::{Server, Start};
 use crate::support::site::Site;
 use crate::support::wait::until_true;
 
@@ -106,7 +107,7 @@ async fn keys_rotate_by_themselves_when_due() {
     std::fs::write(directory.join("clock"), (2 * 86_400 + 60).to_string()).unwrap();
     let address = format!("{}:{}", settings.find("server.host"), settings.find("server.port")).parse().unwrap();
     let metrics = settings.find("telemetry.metrics_listen").parse().unwrap();
-    let server = crate::support::server::Server::start(directory, address, metrics, site.issuer.clone(), &Default::default()).await;
+    let server = Server::start(directory, address, metrics, site.issuer.clone(), &Start::default()).await;
     until_true("the rotation", async || {
         let issued = server.ask(token(&client("service"), &[])).await.token();
         forge::read(&issued).0["kid"] != before

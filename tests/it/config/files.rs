@@ -6,12 +6,14 @@ use crate::support::site::Site;
 
 const EXIT_CONFIGURATION: i32 = 78;
 
-/// What is changed in a good file, and the keys that must be named for it.
-fn rows() -> Vec<(&'static str, Box<dyn Fn(Settings) -> Settings>, &'static str)> {
-    fn set(name: &'static str, value: &'static str) -> Box<dyn Fn(Settings) -> Settings> {
+type Change = Box<dyn Fn(Settings) -> Settings>;
+
+/// What is changed in a good file, and the key that must be named for it.
+fn rows() -> Vec<(&'static str, Change, &'static str)> {
+    fn set(name: &'static str, value: &'static str) -> Change {
         Box::new(move |settings| settings.set(name, value))
     }
-    fn without(name: &'static str) -> Box<dyn Fn(Settings) -> Settings> {
+    fn without(name: &'static str) -> Change {
         Box::new(move |settings| settings.without(name))
     }
     vec![
@@ -76,24 +78,35 @@ fn rows() -> Vec<(&'static str, Box<dyn Fn(Settings) -> Settings>, &'static str)
 #[tokio::test]
 async fn each_broken_file_is_one_line_with_key_and_cure() {
     let site = Site::new().await;
+    let mut wrong = Vec::new();
     for (reason, change, key) in rows() {
-        // The copies of certificate and keys are named after the change, unless the change is about them.
         let (directory, furnished) = site.furnish(site.settings());
         let config = change(furnished).write(&directory);
         let config = config.to_str().unwrap();
         let served = cli::run(&["serve", "-c", config], &[]);
-        assert_eq!(served.code, EXIT_CONFIGURATION, "{reason}: {} {}", served.out, served.err);
         let lines: Vec<&str> = served.err.lines().collect();
-        assert_eq!(lines.len(), 1, "{reason}: one problem is one line: {lines:?}");
-        assert!(lines[0].starts_with(key), "{reason}: names {key}: {}", lines[0]);
-        assert!(lines[0].contains(": ") && lines[0].contains("; "), "{reason}: what is wrong; what is right: {}", lines[0]);
+        let line = lines.first().copied().unwrap_or_default();
+        // What reaches beyond this machine is a matter of security.production, which names the culprit.
+        let is_named = line.starts_with(key) || line.starts_with("security.production: ") && line.contains(key);
         let checked = cli::run(&["check", "-c", config], &[]);
-        assert_eq!(checked.code, EXIT_CONFIGURATION, "{reason}");
-        assert_eq!(checked.out.lines().next(), lines.first().copied(), "{reason}: check says the same");
+        let is_right = served.code == EXIT_CONFIGURATION
+            && lines.len() == 1
+            && is_named
+            && line.contains(": ")
+            && line.contains("; ")
+            && checked.code == EXIT_CONFIGURATION
+            && checked.out.lines().next() == Some(line);
+        if !is_right {
+            wrong.push(format!("{reason} ({key}): exit {}: {}\n  check: {}", served.code, served.err, checked.out.lines().next().unwrap_or_default()));
+        }
         for command in [&["migrate", "-c", config][..], &["health", "-c", config], &["admin", "-c", config, "tenant", "list"]] {
-            assert_eq!(cli::run(command, &[]).code, EXIT_CONFIGURATION, "{reason}: {command:?}");
+            let ended = cli::run(command, &[]);
+            if ended.code != EXIT_CONFIGURATION {
+                wrong.push(format!("{reason}: {command:?}: exit {}", ended.code));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! Peers that cost more than they should: each is ended, and another connection never notices.
 
-use std::time::Duration;
-
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
@@ -28,6 +26,7 @@ fn stream(turn: usize) -> u32 {
 
 #[tokio::test]
 async fn floods_of_every_kind_end_the_connection() {
+    type Flood<'a> = Box<dyn FnMut(usize) -> Vec<u8> + 'a>;
     let site = Site::new().await;
     let settings = site.settings().set("server.unproductive_bytes_max", 65_536).set("server.resets_max", 20);
     let server = site.serve_with(settings).await;
@@ -36,7 +35,6 @@ async fn floods_of_every_kind_end_the_connection() {
     let post = head("POST", "/oauth/token");
     let open = |turn: usize| frame(HEADERS, END_HEADERS, stream(turn), &post);
     let reset = |turn: usize, code: u32| frame(RST_STREAM, 0, stream(turn), &code.to_be_bytes());
-    type Flood<'a> = Box<dyn FnMut(usize) -> Vec<u8> + 'a>;
     let rows: Vec<(&str, usize, Flood<'_>)> = vec![
         ("PING", 10_000, Box::new(|_| frame(PING, 0, 0, &[7; 8]))),
         ("PING acknowledgements", 10_000, Box::new(|_| frame(PING, ACK, 0, &[7; 8]))),
@@ -95,8 +93,8 @@ async fn floods_of_every_kind_end_the_connection() {
     }
     bystander.ask(token(&client("service"), &[])).await.expect(200);
     let metrics = server.metrics().await;
-    assert_eq!(metrics.sum("sigid_panics_total", &[]), 0.0);
-    until_true("all of them gone", async || server.metrics().await.sum("sigid_connections_open", &[]) == 1.0).await;
+    assert_eq!(metrics.sum("sigid_panics_total", &[]), 0);
+    until_true("all of them gone", async || server.metrics().await.sum("sigid_connections_open", &[]) == 1).await;
 }
 
 #[tokio::test]
@@ -165,7 +163,7 @@ async fn slow_peers_are_ended() {
     assert!(raw.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &head("GET", "/.well-known/jwks.json"))).await);
     raw.read_to_end().await;
     bystander.ask(token(&client("service"), &[])).await.expect(200);
-    assert!(server.metrics().await.sum("sigid_connections_closed_total", &["reason=\"slow\""]) >= 2.0);
+    assert!(server.metrics().await.sum("sigid_connections_closed_total", &["reason=\"slow\""]) >= 2);
 }
 
 #[tokio::test]
@@ -186,7 +184,7 @@ async fn connections_of_one_address_have_a_limit() {
     server.offer().wrap(socket).await.expect("another address is not concerned");
     kept.pop();
     until_true("a free place", async || server.offer().connect(server.address).await.is_ok()).await;
-    assert!(server.metrics().await.sum("sigid_connections_closed_total", &["reason=\"too_many\""]) >= 1.0);
+    assert!(server.metrics().await.sum("sigid_connections_closed_total", &["reason=\"too_many\""]) >= 1);
 }
 
 #[tokio::test]
@@ -227,5 +225,4 @@ async fn resetting_cold_requests_buys_no_unbounded_work() {
     let (was_ended, code) = Raw::open(&server, &[]).await.flood(2_000, request).await;
     assert!(was_ended && code.is_none_or(|code| code == CALM), "GOAWAY {code:?}");
     assert_serves(&server).await;
-    let _ = Duration::ZERO;
 }

@@ -28,7 +28,7 @@ async fn sigterm_ends_the_process_in_order() {
     let authority = format!("localhost:{}", server.address.port());
     let send = busy.send.clone();
     let waiting = tokio::spawn(async move { exchange_over(send, &ask, &authority).await });
-    until_true("the request's arrival", async || server.metrics().await.sum("sigid_cold_busy", &[]) == 1.0).await;
+    until_true("the request's arrival", async || server.metrics().await.sum("sigid_cold_busy", &[]) == 1).await;
     server.signal("TERM");
     until_true("readiness off", async || metrics::get(server.metrics, "/health/ready").await.0 == 503).await;
     assert!(idle.ended().await.is_ok(), "GOAWAY without error, then the end");
@@ -81,7 +81,7 @@ async fn two_processes_share_the_port_and_a_rolling_restart_loses_nothing() {
     }
     for _ in 0..3 {
         let new = site.serve().await;
-        until_true("traffic at the new one", async || new.metrics().await.sum("sigid_requests_total", &[]) > 20.0).await;
+        until_true("traffic at the new one", async || new.metrics().await.sum("sigid_requests_total", &[]) > 20).await;
         assert!(old.stop().await.success());
         old = new;
     }

@@ -95,7 +95,12 @@ pub fn escape(text: &str) -> String {
 
 /// Percent-encodes every byte, which is the same text all the same.
 pub fn escape_all(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    hex(text.as_bytes(), "%")
+}
+
+/// Two digits a byte, each pair behind `mark`.
+pub fn hex(bytes: &[u8], mark: &str) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{mark}{byte:02x}"))
 }
 
 #[derive(Clone, Debug)]

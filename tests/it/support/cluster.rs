@@ -7,7 +7,7 @@
 //! unprivileged user. Durability is off: the data is worth nothing.
 
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -82,6 +82,7 @@ fn run_id() -> String {
     }
 }
 
+#[allow(clippy::zombie_processes, reason = "the keeper outlives this process, and is then nobody's child")]
 fn launch(directory: &Path) {
     let pg = directory.join("pg");
     DirBuilder::new().mode(0o700).create(&pg).unwrap();
@@ -171,11 +172,6 @@ impl Database {
     pub async fn connect(&self, role: &str) -> tokio_postgres::Client {
         connect(&self.name, role).await
     }
-}
-
-/// Everybody may pass the run's directory and see what is meant for them.
-pub fn open_up(path: &Path) {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Arguments: the process to watch, the run's directory, PostgreSQL's programs, and what runs them as somebody else.

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::wait::within;
 
-/// The series of one look.
+/// The series of one look, in whole numbers.
 pub struct Metrics(String);
 
 impl Metrics {
@@ -18,18 +18,18 @@ impl Metrics {
     }
 
     /// The sum of the series of this name whose labels contain each of `labels` (`reason="revoked"`).
-    pub fn sum(&self, name: &str, labels: &[&str]) -> f64 {
+    pub fn sum(&self, name: &str, labels: &[&str]) -> i64 {
         self.series(name, labels).map(|(_, value)| value).sum()
     }
 
     /// Label text and value of each such series.
-    pub fn series<'m>(&'m self, name: &'m str, labels: &'m [&'m str]) -> impl Iterator<Item = (&'m str, f64)> {
+    pub fn series<'m>(&'m self, name: &'m str, labels: &'m [&'m str]) -> impl Iterator<Item = (&'m str, i64)> {
         self.0.lines().filter_map(move |line| {
             let (series, value) = line.rsplit_once(' ')?;
             let text = series.strip_prefix(name)?;
             let is_whole = text.is_empty() || text.starts_with('{');
             let fits = is_whole && labels.iter().all(|label| text.contains(label));
-            fits.then(|| (text, value.parse().unwrap()))
+            fits.then(|| (text, value.parse::<f64>().unwrap() as i64))
         })
     }
 }

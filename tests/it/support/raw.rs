@@ -24,7 +24,6 @@ pub const END_HEADERS: u8 = 4;
 #[derive(Debug)]
 pub struct Frame {
     pub kind: u8,
-    pub flags: u8,
     pub stream: u32,
     pub payload: Vec<u8>,
 }
@@ -99,7 +98,7 @@ impl Raw {
             let mut payload = vec![0; length as usize];
             self.input.read_exact(&mut payload).await.ok()?;
             let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff;
-            Some(Frame { kind: head[3], flags: head[4], stream, payload })
+            Some(Frame { kind: head[3], stream, payload })
         };
         within("a frame", read).await
     }

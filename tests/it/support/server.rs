@@ -88,7 +88,7 @@ impl Server {
             let conn = self.connect().await;
             conn.ask(Ask::get("/health/live")).await.expect(200);
             let now = self.open_by_shard().await;
-            let is_new = now.iter().zip(&open).any(|(now, before)| *before == 0.0 && *now == 1.0);
+            let is_new = now.iter().zip(&open).any(|(now, before)| *before == 0 && *now == 1);
             if is_new {
                 all.push(conn);
                 open = now;
@@ -103,7 +103,7 @@ impl Server {
         all
     }
 
-    async fn open_by_shard(&self) -> Vec<f64> {
+    async fn open_by_shard(&self) -> Vec<i64> {
         self.metrics().await.series("sigid_connections_open", &[]).map(|(_, value)| value).collect()
     }
 

@@ -61,6 +61,7 @@ impl Site {
     }
 
     /// A directory with the configuration, and with copies of certificate and keys that a test may change.
+    #[allow(clippy::unused_self, reason = "a site's settings are furnished, nobody else's")]
     pub fn furnish(&self, settings: Settings) -> (PathBuf, Settings) {
         let directory = place::directory("server");
         let mut settings = settings;

@@ -43,8 +43,6 @@ pub fn until_blocking<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// Ends a future at the deadline.
 pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
-    match tokio::time::timeout(DEADLINE, future).await {
-        Ok(done) => done,
-        Err(_) => panic!("took too long: {what}"),
-    }
+    let Ok(done) = tokio::time::timeout(DEADLINE, future).await else { panic!("took too long: {what}") };
+    done
 }

@@ -93,12 +93,13 @@ async fn scope_narrows_and_never_widens() {
 
 #[tokio::test]
 async fn resource_decides_the_audience() {
+    type Row<'a> = (&'a str, &'a str, Vec<&'a str>, Result<Value, &'a str>);
     let site = Site::new().await;
     let server = site.serve().await;
     let conn = server.connect().await;
     let issuer = json!(site.issuer);
     let slash = format!("{API}/");
-    let rows: Vec<(&str, &str, Vec<&str>, Result<Value, &str>)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         ("the default is the first", "service", vec![], Ok(json!(API))),
         ("none registered: the issuer", "narrow", vec![], Ok(issuer)),
         ("one", "service", vec![OTHER_API], Ok(json!(OTHER_API))),

@@ -53,6 +53,11 @@ enum Fault {
 }
 
 impl Fault {
+    /// Whether news of the client could turn it.
+    fn is_curable(self) -> bool {
+        matches!(self, Self::GrantTypeNotRegistered | Self::ScopeNotRegistered | Self::ResourceNotRegistered)
+    }
+
     fn error(self) -> OAuthError {
         match self {
             Self::GrantTypeMissing => OAuthError::invalid_request("The parameter grant_type is missing"),
@@ -86,11 +91,23 @@ impl From<OAuthError> for Fault {
 
 fn token(call: Call, client: Permit<Client>) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        match grant(&call, &client).await {
-            Ok(reply) => reply,
-            Err(fault) => fault.error().reply(),
+        let mut outcome = grant(&call, &client).await;
+        if matches!(&outcome, Err(fault) if fault.is_curable())
+            && let Some(client) = read_again(&call, &client).await
+        {
+            outcome = grant(&call, &client).await;
         }
+        outcome.unwrap_or_else(|fault| fault.error().reply())
     })
+}
+
+/// What an administrator registered a moment ago works at once: before a refusal by what is registered stands, the
+/// client is read again, once.
+async fn read_again(call: &Call, client: &Permit<Client>) -> Option<Permit<Client>> {
+    if !call.may_read_again() || call.backend.feed.refresh().await.is_err() {
+        return None;
+    }
+    client.renew(&call.backend.feed.tables())
 }
 
 async fn grant(call: &Call, client: &Permit<Client>) -> Result<Reply, Fault> {

@@ -6,11 +6,12 @@
 //!  refresh ──┘                                      push (this process revoked) ────────────────> publish
 //! ```
 //!
-//! The window: `xid >= cursor`, where the cursor is `pg_snapshot_xmin` of the statement that read the
-//! rows. Rows of transactions that commit late are found by a later look, because the cursor does not
-//! pass them; an idle transaction only widens the window and delays nothing. Rows already applied are
-//! known by their id. Rejected: a sequence number (skips late commits) and waiting for the horizon
-//! (one open transaction anywhere stalls every revocation).
+//! The window: the cursor is the snapshot (`pg_current_snapshot`) of the statement that read last, and the
+//! next look takes the rows whose transactions that snapshot could not see. A transaction that commits
+//! late is found by the look after its commit, whatever came before it; one that stays open delays
+//! nothing, and nothing is read twice. Rejected: a sequence number (skips late commits), waiting for the
+//! horizon (one open transaction anywhere stalls every revocation), and re-reading all above the horizon
+//! (the same open transaction makes every look longer).
 //!
 //! A full load happens at start, when the timeline or the system id changes (failover, restore), when
 //! the window is too wide ([`WINDOW_ROWS_MAX`]) and after an outage longer than [`OUTAGE_MAX`], well
@@ -25,7 +26,6 @@ use sigid_io::clock::{self, Clock};
 use sigid_io::metrics::{self, Counter, Gauge};
 use sigid_io::pg::{self, PgFault, Pools, Scope};
 use sigid_io::shard::ShardSenders;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -56,8 +56,6 @@ pub struct Reader {
 /// Where the last read ended.
 struct Position {
     cursor: String,
-    /// Ids in the window that were applied already.
-    applied: HashSet<i64>,
     origin: (i64, String),
     read_ms: i64,
 }
@@ -202,26 +200,24 @@ impl Reader {
     async fn read_window(&mut self) -> Result<Option<Window>, PgFault> {
         let Some(position) = &self.position else { return Ok(None) };
         let mut tx = self.pools.feed().begin(Scope::System("feed")).await?;
+        let asked_ms = clock::system_ms();
         let window = sql::read_window(&mut tx, &position.cursor, WINDOW_ROWS_MAX).await?;
+        self.correct_clock(asked_ms, window.database_ms);
         tx.commit().await?;
         let is_same = window.origin == position.origin;
         Ok((is_same && (window.rows.len() as i64) < WINDOW_ROWS_MAX).then_some(window))
     }
 
     async fn apply_window(&mut self, window: Window, began_ms: i64) -> Result<(), PgFault> {
-        self.correct_clock(window.database_ms);
-        let Some(position) = &self.position else { return Ok(()) };
-        let fresh: Vec<&sql::FeedRow> = window.rows.iter().filter(|row| !position.applied.contains(&row.id)).collect();
-        let changes = if fresh.is_empty() { Vec::new() } else { self.changes_of(&fresh).await? };
-        self.counters.rows.add(fresh.len() as u64);
+        let changes = if window.rows.is_empty() { Vec::new() } else { self.changes_of(&window.rows).await? };
+        self.counters.rows.add(window.rows.len() as u64);
         self.publish(changes).await?;
-        let applied = window.rows.iter().map(|row| row.id).collect();
-        self.position = Some(Position { cursor: window.cursor, applied, origin: window.origin, read_ms: began_ms });
+        self.position = Some(Position { cursor: window.cursor, origin: window.origin, read_ms: began_ms });
         Ok(())
     }
 
     /// What the rows name, as it is now; a row that is not there any more was deleted.
-    async fn changes_of(&self, rows: &[&sql::FeedRow]) -> Result<Vec<Change>, PgFault> {
+    async fn changes_of(&self, rows: &[sql::FeedRow]) -> Result<Vec<Change>, PgFault> {
         let mut named = sql::Named::default();
         let mut changes = Vec::new();
         for row in rows {
@@ -246,14 +242,14 @@ impl Reader {
     /// Everything. The cursor is taken first, so what commits during the load is read again after it.
     async fn load_all(&mut self, began_ms: i64) -> Result<(), PgFault> {
         let mut tx = self.pools.feed().begin(Scope::System("feed")).await?;
-        let window = sql::read_window(&mut tx, sql::CURSOR_END, 1).await?;
-        self.correct_clock(window.database_ms);
+        let asked_ms = clock::system_ms();
+        let window = sql::read_position(&mut tx).await?;
+        self.correct_clock(asked_ms, window.database_ms);
         let changes = sql::load_all(&mut tx, self.clock.now_s()).await?;
         tx.commit().await?;
         self.publisher.replace(changes).await.map_err(|FeedLost| STALLED)?;
         self.counters.loads.inc();
-        self.position =
-            Some(Position { cursor: window.cursor, applied: HashSet::new(), origin: window.origin, read_ms: began_ms });
+        self.position = Some(Position { cursor: window.cursor, origin: window.origin, read_ms: began_ms });
         Ok(())
     }
 
@@ -261,14 +257,18 @@ impl Reader {
         self.publisher.apply(changes).await.map_err(|FeedLost| STALLED)
     }
 
-    /// The database's clock is the nodes' common one.
-    fn correct_clock(&self, database_ms: i64) {
-        let offset_ms = database_ms - clock::system_ms();
-        // Below this the round trip is most of what was measured.
-        let offset_ms = if offset_ms.abs() < 20 { 0 } else { offset_ms };
-        self.clock.set_database_offset_ms(offset_ms);
+    /// The database's clock is the nodes' common one. Its reading is dated to the middle of the question; a slow
+    /// answer says too little to move a clock by.
+    fn correct_clock(&self, asked_ms: i64, database_ms: i64) {
+        let answered_ms = clock::system_ms();
+        if answered_ms - asked_ms <= CLOCK_ROUND_TRIP_MS_MAX {
+            self.clock.set_database_offset_ms(database_ms - i64::midpoint(asked_ms, answered_ms));
+        }
     }
 }
+
+/// A reading of the database's clock that took longer is not used.
+const CLOCK_ROUND_TRIP_MS_MAX: i64 = 100;
 
 const STALLED: PgFault = PgFault::Unreachable("a shard did not take the new tables");
 

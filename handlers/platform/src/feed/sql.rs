@@ -13,9 +13,6 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 use uuid::Uuid;
 
-/// A cursor that no row reaches: gives the position alone.
-pub(super) const CURSOR_END: &str = "9223372036854775807";
-
 pub(super) struct FeedRow {
     pub id: i64,
     /// `None`: of a kind that this build does not know.
@@ -36,18 +33,37 @@ impl Named {
     }
 }
 
-/// Cursor, origin, clock and rows in one statement, so in one snapshot. A standby refuses it: it has no
+/// Where the reader stands, and the database's clock.
+pub(super) async fn read_position(tx: &mut Tx<'_>) -> Result<Window, PgFault> {
+    let row = tx
+        .query_one(
+            "select pg_current_snapshot()::text, (select system_identifier from pg_control_system()),
+                    substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
+                    (extract(epoch from clock_timestamp()) * 1000)::bigint",
+            &[],
+        )
+        .await?;
+    let (cursor, origin) = (row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?));
+    Ok(Window { cursor, origin, database_ms: row.try_get(3)?, rows: Vec::new() })
+}
+
+/// Cursor, origin, clock and the rows that the cursor's snapshot could not see, in one statement, so in one snapshot. A standby refuses it: it has no
 /// current write position, and would know a revocation late.
 pub(super) async fn read_window(tx: &mut Tx<'_>, cursor: &str, rows_max: i64) -> Result<Window, PgFault> {
     let rows = tx
         .query(
-            "select pg_snapshot_xmin(pg_current_snapshot())::text,
+            "select pg_current_snapshot()::text,
                     (select system_identifier from pg_control_system()),
                     substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
                     (extract(epoch from clock_timestamp()) * 1000)::bigint,
                     f.id, f.kind, f.ref, f.tenant_id, f.at_s, f.expires_s
              from (select 1) as always
-             left join (select * from async.feed where xid >= $1::text::xid8 order by xid, id limit $2) as f on true",
+             left join (
+                 select * from async.feed
+                 where xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+                   and not pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
+                 order by xid, id limit $2
+             ) as f on true",
             &[&cursor, &rows_max],
         )
         .await?;
@@ -112,7 +128,8 @@ pub(super) async fn load_named(tx: &mut Tx<'_>, named: &Named) -> Result<Vec<Cha
         )?;
         let rows = tx
             .query(
-                "select client_id, tenant_id, state, token_endpoint_auth_method, grant_types, scope, resources, redirect_uris, jwks
+                "select client_id, tenant_id, state, token_endpoint_auth_method, grant_types, scope, resources, redirect_uris, jwks,
+                        metadata->>'token_endpoint_auth_signing_alg'
                  from control.clients where client_id = any($1)",
                 &[&clients],
             )
@@ -152,7 +169,8 @@ pub(super) async fn load_all(tx: &mut Tx<'_>, now_s: i64) -> Result<Vec<Change>,
     )?;
     let rows = tx
         .query(
-            "select client_id, tenant_id, state, token_endpoint_auth_method, grant_types, scope, resources, redirect_uris, jwks
+            "select client_id, tenant_id, state, token_endpoint_auth_method, grant_types, scope, resources, redirect_uris, jwks,
+                        metadata->>'token_endpoint_auth_signing_alg'
              from control.clients",
             &[],
         )
@@ -225,6 +243,7 @@ fn clients_of(
             is_active: state == "active",
             auth_method,
             secrets: secrets.remove(&id).unwrap_or_default(),
+            assertion_alg: row.try_get::<_, Option<&str>>(9)?.and_then(|alg| alg.parse().ok()),
             jwks: jwks.as_ref().and_then(|jwks| JwkSet::from_value(jwks).ok()),
             grant_types: row.try_get(4)?,
             scope: row.try_get(5)?,
@@ -245,8 +264,13 @@ fn clients_of(
 /// Scheme, host and port of an http or https URI, as browsers write an origin.
 fn origin_of(uri: &str) -> Option<String> {
     let (scheme, rest) = uri.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    matches!(scheme, "http" | "https").then(|| format!("{scheme}://{}", authority.to_ascii_lowercase()))
+    let default_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return None,
+    };
+    let authority = rest.split(['/', '?', '#']).next()?.to_ascii_lowercase();
+    Some(format!("{scheme}://{}", authority.strip_suffix(default_port).unwrap_or(&authority)))
 }
 
 fn key_of(row: &Row) -> Option<Change> {
