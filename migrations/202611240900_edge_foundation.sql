@@ -79,6 +79,8 @@ create table auth.signing_keys (
   public_jwk   jsonb not null,
   -- AES-256-GCM under the root key, bound to the kid; null once destroyed.
   sealed_private bytea,
+  -- The fingerprint of that root key: whoever seals with another one is refused.
+  sealed_by    text,
   state        text not null check (state in ('next', 'active', 'retired', 'revoked')),
   published_at timestamptz not null,
   activated_at timestamptz,
@@ -260,8 +262,8 @@ exception when lock_not_available then
 end
 $$;
 
--- Drops the partitions of days that ended before `horizon`, oldest first, until one is in use; then removes a
--- batch of what the default partition holds from before it.
+-- Removes a batch of what the default partition holds from before `horizon`; then drops the partitions of days
+-- that ended before it, oldest first, until one is in use.
 create function async.drop_day_partitions(space text, parent text, clock text, horizon timestamptz) returns int
   language plpgsql set search_path = pg_catalog, pg_temp as
 $$
@@ -269,6 +271,8 @@ declare
   name    text;
   dropped int := 0;
 begin
+  execute format('delete from %1$I.%2$I where ctid = any (array(select ctid from %1$I.%2$I where %3$I < $1 limit 10000))',
+                 space, parent || '_default', clock) using horizon;
   for name in
     select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = format('%I.%I', space, parent)::regclass and c.relname ~ '_p[0-9]{8}$'
@@ -282,18 +286,21 @@ begin
     end;
     dropped := dropped + 1;
   end loop;
-  execute format('delete from %1$I.%2$I where ctid = any (array(select ctid from %1$I.%2$I where %3$I < $1 limit 10000))',
-                 space, parent || '_default', clock) using horizon;
   return dropped;
 end
 $$;
 
 -- Day partitions for today and the two days after it, and the end of those that are over: feed two days,
--- marks and replays at their expiry, events after `events_kept` (at least 30 days, and never ahead of the
--- server's own clock: no caller can wish the audit log away). Runs as the owner; one run at a time; waits
--- for no lock longer than 200 ms, so that the readers behind it do not notice.
+-- marks and replays at their expiry, events after `events_kept` (at least 30 days). What ends is also held
+-- against the server's own clock: no caller can wish away the audit log, a revocation or a used assertion, by
+-- intent or by a clock that is ahead. Runs as the owner; one run at a time.
+--
+-- Its locks shut readers out until the transaction ends. So a caller names one `family` in each transaction
+-- ('marks', 'assertion_replays', 'feed' or 'events'; without a name, all of them), a run either makes partitions
+-- of a family or drops some, and a lock that is not free within 200 ms is left for the next run.
 create function async.maintain_partitions(
-  now timestamptz, events_kept interval default '400 days', out created int, out dropped int, out skipped int
+  now timestamptz, family text default null, events_kept interval default '400 days',
+  out created int, out dropped int, out skipped int
 )
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -301,10 +308,12 @@ create function async.maintain_partitions(
   set lock_timeout = '200ms' as
 $$
 declare
-  today  constant date := now::date;
-  scope  constant text := public.app_scope();
-  family record;
-  done   text;
+  today   constant date := now::date;
+  present constant timestamptz := least(now, clock_timestamp());
+  scope   constant text := public.app_scope();
+  chosen  record;
+  outcome text;
+  made    int;
 begin
   created := 0;
   dropped := 0;
@@ -314,30 +323,37 @@ begin
   end if;
   -- Not in the head of the function: only a superuser may name a setting there that no extension declares.
   perform set_config('app.scope', 'jobs', true);
-  for family in
+  for chosen in
     select * from (values
-      ('auth', 'marks', 'expires_at', now),
-      ('auth', 'assertion_replays', 'expires_at', now),
-      ('async', 'feed', 'created_at', now - interval '2 days'),
-      ('async', 'events', 'created_at', least(now, clock_timestamp()) - greatest(events_kept, interval '30 days'))
+      ('auth', 'marks', 'expires_at', present),
+      ('auth', 'assertion_replays', 'expires_at', present),
+      ('async', 'feed', 'created_at', present - interval '2 days'),
+      ('async', 'events', 'created_at', present - greatest(events_kept, interval '30 days'))
     ) as families (space, parent, clock, horizon)
+    where family is null or parent = family
   loop
+    made := 0;
     for ahead in 0..2 loop
-      done := async.create_day_partition(family.space, family.parent, family.clock, today + ahead);
-      created := created + (done = 'created')::int;
-      skipped := skipped + (done in ('full', 'locked'))::int;
-      -- What this transaction holds already must not be held while it waits again.
-      exit when done = 'locked';
+      outcome := async.create_day_partition(chosen.space, chosen.parent, chosen.clock, today + ahead);
+      made := made + (outcome = 'created')::int;
+      skipped := skipped + (outcome in ('full', 'locked'))::int;
+      exit when outcome = 'locked';
     end loop;
-    dropped := dropped + async.drop_day_partitions(family.space, family.parent, family.clock, family.horizon);
+    created := created + made;
+    -- What this transaction holds already must not be held while it waits again.
+    continue when made > 0 or outcome = 'locked';
+    dropped := dropped + async.drop_day_partitions(chosen.space, chosen.parent, chosen.clock, chosen.horizon);
   end loop;
+  if not found then
+    raise exception 'no such family of partitions: %', family using errcode = 'invalid_parameter_value';
+  end if;
   perform set_config('app.scope', scope, true);
 end
 $$;
 
 revoke execute on function async.create_day_partition(text, text, text, date) from public;
 revoke execute on function async.drop_day_partitions(text, text, text, timestamptz) from public;
-revoke execute on function async.maintain_partitions(timestamptz, interval) from public;
+revoke execute on function async.maintain_partitions(timestamptz, text, interval) from public;
 
 -- Grants: what each plane does, and no more ---------------------------------------------------------------
 
@@ -356,7 +372,7 @@ grant select, insert on auth.assertion_replays to sigid_auth;
 
 grant insert, update, delete on control.tenants, control.clients, control.client_audiences, control.client_secrets
   to sigid_control;
-grant select (kid, alg, public_jwk, state, published_at, activated_at, retired_at, removed_at, revoked_at)
+grant select (kid, alg, public_jwk, sealed_by, state, published_at, activated_at, retired_at, removed_at, revoked_at)
   on auth.signing_keys to sigid_control;
 grant insert, update, delete on auth.signing_keys to sigid_control;
 grant insert on auth.marks, async.feed, async.events to sigid_control;
@@ -365,4 +381,4 @@ grant select on async.events to sigid_control;
 grant select, insert, update, delete on auth.signing_keys to sigid_async;
 grant insert on async.feed, async.events to sigid_async;
 grant select on async.events to sigid_async;
-grant execute on function async.maintain_partitions(timestamptz, interval) to sigid_async;
+grant execute on function async.maintain_partitions(timestamptz, text, interval) to sigid_async;

@@ -131,6 +131,7 @@ async fn run(
     config.server.share_port = !options.exclusive_port;
     if options.budgets == Budgets::Off {
         config.edge.unknown_client_budget_per_minute = 0;
+        config.edge.failed_requests_per_minute = 0;
         tracing::warn!("budgets are off: guessing costs nothing; never serve others like this");
     }
     let clock = start_clock(&options)?;
@@ -173,7 +174,9 @@ async fn run(
         cold::spawn(keyring::follow(keyring, pools.clone(), feed.clone()));
     }
     sigid_platform::jobs::start(features::ALL, &planes, &backend);
-    serve_metrics(&config, metrics_listener, &shared, &log);
+    metrics::gauge("sigid_io_uring", "1 when the shards' loops run on io_uring, 0 on epoll.", &[])
+        .set(i64::from(shards.is_uring));
+    serve_metrics(&config, metrics_listener, &shared, &pools, &log);
     shared.set_loaded();
     tracing::info!(issuer = %config.oidc.issuer, address = %shards.address, shards = shards.senders().count(), io_uring = shards.is_uring, "serving");
     on_ready(&Ready { issuer: config.oidc.issuer.clone(), address: shards.address });
@@ -264,6 +267,7 @@ fn share(config: &Config, clock: Clock, freshness: Freshness, planes: &[Plane]) 
         cors_allowed_origins: config.server.cors_allowed_origins.clone(),
         reply_cache_entries: config.edge.reply_cache_entries,
         unknown_client_budget_per_minute: config.edge.unknown_client_budget_per_minute,
+        failed_requests_per_minute: config.edge.failed_requests_per_minute,
         documents: Documents::build(&config.oidc.issuer, features::ALL, rotation_s),
     }))
 }
@@ -307,6 +311,7 @@ fn serve_metrics(
     config: &Config,
     listener: Option<tokio::net::TcpListener>,
     shared: &Arc<Shared>,
+    pools: &Pools,
     log: &Arc<log::Log>,
 ) {
     let address = config.telemetry.metrics_listen;
@@ -322,11 +327,13 @@ fn serve_metrics(
     )
     .set(1);
     let (asked, refreshed, log) = (shared.clone(), shared.clone(), log.clone());
+    let pools = pool_gauges(pools);
     let refresh = move || {
         age.set_ms(refreshed.freshness.age_ms());
         offset.set_ms(refreshed.clock.database_offset_ms());
         ready.set(i64::from(refreshed.is_ready()));
         log.count();
+        pools();
     };
     cold::spawn(async move {
         let listener = match listener {
@@ -335,6 +342,32 @@ fn serve_metrics(
         };
         telemetry_http::serve(listener, move || asked.is_ready(), refresh).await;
     });
+}
+
+/// Sets the gauges of each pool when asked.
+fn pool_gauges(pools: &Pools) -> impl Fn() + Send + Sync + 'static {
+    let mut named: Vec<(pg::Pool, [metrics::Gauge; 3])> = Vec::new();
+    for pool in Plane::ALL.map(|plane| pools.pool(plane)).into_iter().chain([pools.feed()]) {
+        if named.iter().all(|(known, _)| known.name() != pool.name()) {
+            let gauge = |state| {
+                let labels = [("pool", pool.name()), ("state", state)];
+                metrics::gauge(
+                    "sigid_database_connections",
+                    "Connections of a pool, and callers waiting for one.",
+                    &labels,
+                )
+            };
+            named.push((pool.clone(), ["open", "idle", "waiting"].map(gauge)));
+        }
+    }
+    move || {
+        for (pool, [open, idle, waiting]) in &named {
+            let state = pool.state();
+            open.set(i64::from(state.connections));
+            idle.set(i64::from(state.idle));
+            waiting.set(i64::from(state.waiting));
+        }
+    }
 }
 
 /// The signals a server hears.

@@ -86,7 +86,7 @@ struct Waiting {
 
 enum WaitingOn {
     Body { parts: Box<Parts>, stream: RecvStream, got: Vec<u8> },
-    Cold(oneshot::Receiver<Reply>),
+    Cold(oneshot::Receiver<Reply>, IpAddr),
     Done,
 }
 
@@ -242,13 +242,19 @@ impl<S: Service> Connection<S> {
                 self.shard.metrics.hot.inc();
                 send(&mut respond, reply);
             }
-            Outcome::Cold(route) => match self.shard.cold.offer(cold_request(route, parts, body.clone(), self.peer)) {
-                Some(receiver) => {
-                    self.shard.metrics.cold.inc();
-                    self.wait(Waiting { respond, since_s: self.shard.second.get(), on: WaitingOn::Cold(receiver) });
+            Outcome::Cold(cold) => {
+                match self.shard.cold.offer(cold_request(cold.route, parts, body.clone(), self.peer)) {
+                    Some(receiver) => {
+                        self.shard.metrics.cold.inc();
+                        self.wait(Waiting {
+                            respond,
+                            since_s: self.shard.second.get(),
+                            on: WaitingOn::Cold(receiver, cold.address),
+                        });
+                    }
+                    None => send(&mut respond, crate::backend::unavailable()),
                 }
-                None => send(&mut respond, crate::backend::unavailable()),
-            },
+            }
         }
     }
 
@@ -296,7 +302,7 @@ impl<S: Service> Connection<S> {
     fn step(&mut self, waiting: &mut Waiting, cx: &mut Context<'_>) -> bool {
         match std::mem::replace(&mut waiting.on, WaitingOn::Done) {
             WaitingOn::Body { parts, stream, got } => self.step_body(waiting, parts, stream, got, cx),
-            WaitingOn::Cold(receiver) => self.step_cold(waiting, receiver, cx),
+            WaitingOn::Cold(receiver, address) => self.step_cold(waiting, receiver, address, cx),
             WaitingOn::Done => true,
         }
     }
@@ -305,17 +311,20 @@ impl<S: Service> Connection<S> {
         &mut self,
         waiting: &mut Waiting,
         mut receiver: oneshot::Receiver<Reply>,
+        address: IpAddr,
         cx: &mut Context<'_>,
     ) -> bool {
         if let Poll::Ready(reply) = std::pin::Pin::new(&mut receiver).poll(cx) {
-            send(&mut waiting.respond, reply.unwrap_or_else(|_| crate::backend::unavailable()));
+            let reply = reply.unwrap_or_else(|_| crate::backend::unavailable());
+            self.shard.service.settle(address, reply.status);
+            send(&mut waiting.respond, reply);
             return true;
         }
         if waiting.respond.poll_reset(cx).is_ready() {
             self.resets += 1;
             return true;
         }
-        waiting.on = WaitingOn::Cold(receiver);
+        waiting.on = WaitingOn::Cold(receiver, address);
         false
     }
 
@@ -374,11 +383,11 @@ impl<S: Service> Connection<S> {
                 send(&mut waiting.respond, reply);
                 true
             }
-            Outcome::Cold(route) => {
-                if let Some(receiver) = self.shard.cold.offer(cold_request(route, &parts, body, self.peer)) {
+            Outcome::Cold(cold) => {
+                if let Some(receiver) = self.shard.cold.offer(cold_request(cold.route, &parts, body, self.peer)) {
                     self.shard.metrics.cold.inc();
                     waiting.since_s = self.shard.second.get();
-                    self.step_cold(waiting, receiver, cx)
+                    self.step_cold(waiting, receiver, cold.address, cx)
                 } else {
                     send(&mut waiting.respond, crate::backend::unavailable());
                     true
@@ -436,11 +445,13 @@ impl<S: Service> Connection<S> {
 
     /// The peer has not read a byte of what waits for it for too long, whatever else it does meanwhile.
     fn is_stalled(&mut self, second: u32) -> bool {
+        // A stream with nothing left to do on our side waits for the peer's window; bytes that leave meanwhile
+        // (answers to PING) are no progress of it.
+        let is_window_shut = self.waiting.is_empty() && self.h2.has_streams();
         let sent_bytes = self.io.traffic().sent_bytes.get();
-        let has_progressed = std::mem::replace(&mut self.sent_bytes, sent_bytes) != sent_bytes;
-        let is_blocked = self.io.is_blocked() || (self.waiting.is_empty() && self.h2.has_streams());
-        if !is_blocked || has_progressed {
-            self.blocked_since_s = is_blocked.then_some(second);
+        let has_sent = std::mem::replace(&mut self.sent_bytes, sent_bytes) != sent_bytes;
+        if !is_window_shut && (has_sent || !self.io.is_blocked()) {
+            self.blocked_since_s = None;
             return false;
         }
         let since_s = *self.blocked_since_s.get_or_insert(second);

@@ -37,8 +37,17 @@ pub struct Request<'a> {
 /// What a hot handler decides.
 pub enum Outcome {
     Reply(Reply),
-    /// The cold twin of this route answers; the number is the service's own index of the route.
-    Cold(u16),
+    /// The cold twin of a route answers.
+    Cold(Cold),
+}
+
+/// A request on its way to the backend.
+#[derive(Clone, Copy)]
+pub struct Cold {
+    /// The service's own index of the route.
+    pub route: u16,
+    /// Who is answerable for it.
+    pub address: IpAddr,
 }
 
 /// A request handed to the backend; owns everything it needs.

@@ -55,6 +55,8 @@ pub fn parse_source(head: &Head, rest: &[u8]) -> Option<Source> {
             let octets: [u8; 16] = rest.first_chunk().copied()?;
             Some(Source::Of(IpAddr::V6(Ipv6Addr::from(octets)).to_canonical()))
         }
+        // UNSPEC: the balancer does not know; the connection's own peer stands (section 2.2).
+        0x00 => Some(Source::Own),
         _ => None,
     }
 }
@@ -86,6 +88,8 @@ mod tests {
         assert_eq!(parse_source(&local, &[]), Some(Source::Own), "LOCAL keeps the connection's own peer");
         assert_eq!(parse_head(&head(0x11, 0x11, 12)), None, "version 1 is not version 2");
         assert_eq!(parse_head(&head(0x21, 0x11, 4096)), None, "over the limit");
+        let unspecified = parse_head(&head(0x21, 0x00, 0)).unwrap();
+        assert_eq!(parse_source(&unspecified, &[]), Some(Source::Own), "UNSPEC keeps the connection's own peer");
         let unix = parse_head(&head(0x21, 0x31, 216)).unwrap();
         assert_eq!(parse_source(&unix, &[0; 216]), None, "a UNIX address is no peer");
     }

@@ -29,7 +29,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -58,6 +58,8 @@ pub trait Service: 'static {
     type Message: Send + 'static;
     fn call(&self, request: &Request<'_>, memo: &mut Self::Memo) -> Outcome;
     fn message(&self, message: Self::Message);
+    /// A request that went cold was answered with this status.
+    fn settle(&self, address: IpAddr, status: http::StatusCode);
 }
 
 /// What the program tells a shard.
@@ -83,7 +85,8 @@ pub(crate) struct Shard<S: Service> {
     tls: RefCell<Arc<ServerConfig>>,
     connections: RefCell<HashMap<u64, Rc<Watch>>>,
     addresses: RefCell<HashMap<IpAddr, usize>>,
-    logged: RefCell<HashSet<IpAddr>>,
+    /// Shared by the shards; only a peer that speaks something else ever asks for it.
+    logged: Arc<Mutex<HashSet<IpAddr>>>,
 }
 
 pub(crate) struct ShardMetrics {
@@ -261,11 +264,13 @@ pub fn start<S: Service>(
         .map_or_else(|| Err(io::Error::from(io::ErrorKind::InvalidInput)), std::net::TcpListener::local_addr)?;
     let cores = allowed_cores();
     let (mut senders, mut threads) = (Vec::new(), Vec::new());
+    let logged = Arc::new(Mutex::default());
     let (starting, started) = std::sync::mpsc::channel();
     let (ending, ended) = mpsc::unbounded_channel();
     for (index, listener) in listeners.into_iter().enumerate() {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (settings, tls, cold, make) = (settings.clone(), tls.clone(), cold.clone(), make.clone());
+        let logged = Arc::clone(&logged);
         let (starting, ending) = (starting.clone(), Ending { shard: index, sender: ending.clone() });
         let core = cores.get(index % cores.len().max(1)).copied();
         let thread = std::thread::Builder::new().name(format!("shard{index}")).spawn(move || {
@@ -274,7 +279,7 @@ pub fn start<S: Service>(
             if let Some(core) = core {
                 pin(core);
             }
-            let shard = Shard::new(index, &settings, tls, cold, make(index));
+            let shard = Shard::new(index, &settings, tls, cold, make(index), logged);
             if let Err(error) = run(shard, listener, receiver, &starting) {
                 let _ = starting.send(Err(error));
             }
@@ -290,7 +295,14 @@ pub fn start<S: Service>(
 }
 
 impl<S: Service> Shard<S> {
-    fn new(index: usize, settings: &ServerSettings, tls: Arc<ServerConfig>, cold: ColdQueue, service: S) -> Self {
+    fn new(
+        index: usize,
+        settings: &ServerSettings,
+        tls: Arc<ServerConfig>,
+        cold: ColdQueue,
+        service: S,
+        logged: Arc<Mutex<HashSet<IpAddr>>>,
+    ) -> Self {
         Self {
             service,
             limits: settings.limits.clone(),
@@ -304,7 +316,7 @@ impl<S: Service> Shard<S> {
             tls: RefCell::new(tls),
             connections: RefCell::default(),
             addresses: RefCell::default(),
-            logged: RefCell::default(),
+            logged,
         }
     }
 
@@ -336,8 +348,8 @@ impl<S: Service> Shard<S> {
 
     /// `true` the first time an address is seen here, as long as there is room to remember it.
     fn is_first_from(&self, address: IpAddr) -> bool {
-        let mut logged = self.logged.borrow_mut();
-        logged.len() < ADDRESSES_LOGGED_MAX && logged.insert(address)
+        // Taken by another shard just now: this one does not wait, and the next connection logs.
+        self.logged.try_lock().is_ok_and(|mut logged| logged.len() < ADDRESSES_LOGGED_MAX && logged.insert(address))
     }
 }
 

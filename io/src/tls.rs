@@ -8,10 +8,11 @@
 //! replayed first flight could carry a token or a revocation.
 
 use crate::settings::TlsSettings;
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ProducesTickets;
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, ServerConfig};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -77,6 +78,34 @@ impl TlsSource {
     pub fn stamp(&self) -> [Option<SystemTime>; 2] {
         [&self.settings.cert_pem_path, &self.settings.key_pem_path]
             .map(|path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
+    }
+}
+
+/// What of a certificate and its key a listener could not use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PairFault {
+    /// No certificate, or one that cannot be read.
+    Certificate,
+    /// No private key, or one of a kind that TLS here does not sign with.
+    Key,
+    /// The key belongs to another certificate.
+    Mismatch,
+}
+
+/// Checks the texts of a certificate chain and its key as [`TlsSource::load`] would. A certificate that has expired
+/// passes: whether peers take it is not this program's to say.
+///
+/// # Errors
+/// The first of the two that cannot be used, or that they do not belong together.
+pub fn check_pair(chain_pem: &[u8], key_pem: &[u8]) -> Result<(), PairFault> {
+    let chain = CertificateDer::pem_slice_iter(chain_pem).collect::<Result<Vec<_>, _>>();
+    let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(PairFault::Certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| PairFault::Key)?;
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).map_err(|_| PairFault::Key)?;
+    match CertifiedKey::new(chain, key).keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(PairFault::Mismatch),
+        Err(_) => Err(PairFault::Certificate),
     }
 }
 

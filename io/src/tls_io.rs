@@ -24,7 +24,7 @@ const RECV_BYTES: usize = 64 * 1024;
 /// Bytes waiting for a peer that does not read, per connection.
 pub const OUT_BYTES_MAX: usize = 256 * 1024;
 /// Bytes a connection may receive before the shard's others have their turn.
-pub const TURN_BYTES_MAX: usize = 256 * 1024;
+pub const TURN_BYTES_MAX: usize = 64 * 1024;
 /// Chunks a shard keeps for the next reads.
 const CHUNKS_MAX: usize = 64;
 

@@ -1,11 +1,13 @@
 //! `sigid health -c FILE`: asks the direct listener, as a container's health check does.
 //!
 //! Trusts `server.tls.ca_pem_path`, or the certificate itself where no CA is given; the name that is
-//! verified is the issuer's. 0 ready, 1 not ready, 69 nobody answers.
+//! verified is the issuer's. Where `server.proxy_protocol` is on and this machine is among the trusted
+//! proxies, it begins as their health checks do. 0 ready, 1 not ready, 69 nobody answers.
 
 use crate::cli::{complain, say};
 use crate::config::{self, Config};
 use sigid_io::probe::{self, Probe};
+use sigid_io::settings::ServerSettings;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,16 +52,23 @@ pub fn run(args: Args) -> u8 {
 async fn ask(config: &Config) -> Result<u16, String> {
     let server = &config.server;
     let trust = server.tls.ca_pem_path.as_ref().unwrap_or(&server.tls.cert_pem_path);
+    let address = reachable(server.host);
     let probe = Probe {
-        address: SocketAddr::new(reachable(server.host), server.port),
+        address: SocketAddr::new(address, server.port),
         name: &config.oidc.issuer_host,
         trust_pem_path: trust,
         path: "/health/ready",
+        proxy_header: expects_header(server, address),
     };
     tokio::time::timeout(DEADLINE, probe::get(&probe))
         .await
         .map_err(|_| "no answer in time".to_owned())?
         .map_err(|fault| fault.to_string())
+}
+
+/// Who connects to an address of this machine from this machine comes from that address.
+fn expects_header(server: &ServerSettings, address: IpAddr) -> bool {
+    server.proxy_protocol && server.trusted_proxies.iter().any(|network| network.contains(address))
 }
 
 /// The address by which a listener on every address is reached from its own machine.

@@ -6,7 +6,7 @@ use sigid_core::settings::{Environment, Problems, Section, Table, Values, check_
 use sigid_io::settings::Plane;
 use sigid_oidc::config as oidc;
 
-use super::files::{Files, ReadFile};
+use super::files::{FileMode, Files, ReadFile};
 use super::production::{self, Facts, Item};
 use super::{Config, Limit, SECTIONS, database, limits, process, raw, server};
 
@@ -18,6 +18,7 @@ pub struct World<'a> {
     pub directory: &'a Path,
     pub environment: Environment<'a>,
     pub read_file: ReadFile<'a>,
+    pub file_mode: FileMode<'a>,
 }
 
 /// The outcome: a configuration to trust only if there are no problems.
@@ -42,7 +43,8 @@ pub fn examine(text: &str, world: &World<'_>) -> Examined {
     let Some(root) = raw::parse(text, world.file, &mut problems) else { return Examined::unread(problems) };
     check_names(&root, SECTIONS, raw::LATER, &mut problems);
     let sections = Sections::read(&root, world.environment, &mut problems);
-    let config = sections.check(&Files { directory: world.directory, read: world.read_file }, &mut problems);
+    let files = Files { directory: world.directory, read: world.read_file, mode: world.file_mode };
+    let config = sections.check(&files, &mut problems);
     let facts =
         Facts { config: &config, server: &sections.server, database: &sections.database, security: &sections.security };
     production::check(&facts, &mut problems);
@@ -108,13 +110,13 @@ impl Sections {
         let deployment = process::check_deployment(&self.deployment, problems);
         Config {
             base_domain: server::check_base_domain(&self.server, &issuer.issuer_host, problems),
-            oidc: issuer,
-            server: server::check(&self.server, tls, problems),
+            server: server::check(&self.server, tls, &issuer.issuer, problems),
             database: database::check(&self.database_sources(), deployment.plane, files, problems),
             security: process::check_security(&self.security, files, problems),
             jwt: oidc::check_jwt(&self.jwt, problems),
             edge: sigid_edge::config::check(&self.edge, problems),
             telemetry: process::check_telemetry(&self.telemetry, problems),
+            oidc: issuer,
             deployment,
         }
     }

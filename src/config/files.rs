@@ -4,6 +4,7 @@
 //! or shown.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sigid_core::settings::{Problems, Values, shown};
@@ -11,10 +12,14 @@ use sigid_core::settings::{Problems, Values, shown};
 /// Reads a file's text; at most `FILE_BYTES_MAX`.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
+/// The permission bits of a file.
+pub type FileMode<'a> = &'a dyn Fn(&Path) -> Option<u32>;
+
 pub struct Files<'a> {
     /// Where relative paths begin: the directory of the configuration file.
     pub directory: &'a Path,
     pub read: ReadFile<'a>,
+    pub mode: FileMode<'a>,
 }
 
 /// What is wrong with a file's text, and what would be right.
@@ -23,6 +28,17 @@ pub type Fault = (&'static str, &'static str);
 impl Files<'_> {
     pub fn resolve(&self, path: &str) -> PathBuf {
         self.directory.join(path)
+    }
+
+    /// The text of the file that a setting names; `None` also where it cannot be read.
+    pub fn find_text(&self, values: &Values, name: &str) -> Option<String> {
+        values.find_text(name).and_then(|path| (self.read)(&self.resolve(path)).ok())
+    }
+
+    /// Others than the owner have rights to the file that a setting names.
+    pub fn is_shared(&self, values: &Values, name: &str) -> bool {
+        let mode = values.find_text(name).and_then(|path| (self.mode)(&self.resolve(path)));
+        mode.is_some_and(|mode| mode & OTHERS != 0)
     }
 
     /// Checks the file that a setting names, if it is set.
@@ -46,6 +62,11 @@ pub fn read_file(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// Asks the disk.
+pub fn file_mode(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode())
 }
 
 /// The error in words of ours; the system's may differ by platform and carry a number.
@@ -90,3 +111,5 @@ pub fn is_root_key(text: &str) -> Result<(), Fault> {
 
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 const ROOT_KEY_DIGITS: usize = 43;
+/// Every right of the group and of everybody.
+const OTHERS: u32 = 0o077;

@@ -26,7 +26,7 @@ pub fn list(sections: &[&Values]) -> Vec<Limit> {
 
 /// What no setting changes.
 fn fixed() -> impl Iterator<Item = Limit> {
-    let rows: [(&str, i64, &str); 38] = [
+    let rows: [(&str, i64, &str); 40] = [
         ("fixed.body_bytes_max", count(http::BODY_BYTES_MAX), "A request's body."),
         ("fixed.form_fields_max", count(form::FORM_FIELDS_MAX), "Fields of a form."),
         ("fixed.basic_bytes_max", count(basic::BASIC_BYTES_MAX), "An Authorization: Basic header."),
@@ -74,6 +74,12 @@ fn fixed() -> impl Iterator<Item = Limit> {
             "The body of an endpoint that takes a form.",
         ),
         ("fixed.feed_commands_max", count(feed::COMMANDS_MAX), "Readers and revocations waiting for the feed."),
+        ("fixed.feed_refresh_ms", milliseconds(feed::REFRESH_DEADLINE), "A request's wait for a look at the feed."),
+        (
+            "fixed.turn_bytes_max",
+            count(tls_io::TURN_BYTES_MAX),
+            "Bytes of a connection before the shard's others have their turn.",
+        ),
         ("fixed.feed_acknowledge_ms", milliseconds(feed::ACKNOWLEDGE_DEADLINE), "A shard's time to take new tables."),
         (
             "fixed.feed_window_rows_max",

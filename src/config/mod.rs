@@ -58,7 +58,8 @@ pub fn load_examined(path: &Path, environment: Environment<'_>) -> Examined {
     match read_file(path) {
         Ok(text) => {
             let directory = path.parent().unwrap_or(Path::new(""));
-            examine(&text, &World { file: &name, directory, environment, read_file: &read_file })
+            let (read_file, file_mode) = (&files::read_file, &files::file_mode);
+            examine(&text, &World { file: &name, directory, environment, read_file, file_mode })
         }
         Err(error) => {
             let mut problems = Problems::default();

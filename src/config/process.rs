@@ -14,6 +14,8 @@ pub struct Security {
     pub production: bool,
     /// The root key that opens sealed signing keys; empty in production, where the key service opens them.
     pub root_key_path: PathBuf,
+    /// Others than its owner have rights to that file.
+    pub root_key_shared: bool,
     pub webhook_allow_non_standard_ports: bool,
 }
 
@@ -154,8 +156,14 @@ pub fn check_security(values: &Values, files: &Files<'_>, problems: &mut Problem
         let cure = "write root_key_path = \"root.key\", a file made with: openssl rand -base64 32";
         values.refuse(problems, "root_key_path", "is missing", cure);
     }
+    let root_key_shared = files.is_shared(values, "root_key_path");
+    if production && root_key_shared && !problems.mentions("security.root_key_path") {
+        let what = format!("{} can be read by others than its owner", shown(values.text("root_key_path")));
+        values.refuse(problems, "root_key_path", what, "take their rights away with: chmod 600");
+    }
     Security {
         production,
+        root_key_shared,
         root_key_path: values.find_text("root_key_path").map(|path| files.resolve(path)).unwrap_or_default(),
         webhook_allow_non_standard_ports: values.boolean("webhook_allow_non_standard_ports"),
     }

@@ -97,7 +97,7 @@ impl Verdict {
     }
 }
 
-/// The checklist of the operator's reference, in its order.
+/// The checklist of the operator's reference, in its order; then what this build adds.
 pub fn checklist(facts: &Facts<'_>, problems: &Problems) -> Vec<Item> {
     let is = |good: bool, key: &str| {
         if good && !problems.mentions(key) { Verdict::Ok } else { Verdict::Missing }
@@ -127,6 +127,10 @@ pub fn checklist(facts: &Facts<'_>, problems: &Problems) -> Vec<Item> {
             is(!facts.config.security.webhook_allow_non_standard_ports, webhooks),
         ),
         ("Email delivery is configured with a production provider", Verdict::NotInThisBuild),
+        (
+            "security.root_key_path, where it is set, is its owner's alone",
+            is(!facts.config.security.root_key_shared, "security.root_key_path"),
+        ),
     ];
     items.into_iter().map(|(item, verdict)| Item { item, verdict }).collect()
 }

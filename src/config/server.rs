@@ -7,6 +7,7 @@ use sigid_core::settings::{
     Key, Kind, Origin, Problems, Section, Standard, Values, is_host_name, is_local_host, shown,
 };
 use sigid_io::settings::{ConnectionLimits, Network, ServerSettings, TlsSettings};
+use sigid_io::tls::{PairFault, check_pair};
 
 use super::files::{self, Files};
 
@@ -112,7 +113,7 @@ pub static TLS_SECTION: Section = Section {
     ],
 };
 
-pub fn check(values: &Values, tls: TlsSettings, problems: &mut Problems) -> ServerSettings {
+pub fn check(values: &Values, tls: TlsSettings, issuer: &str, problems: &mut Problems) -> ServerSettings {
     let trusted_proxies = check_proxies(values, problems);
     let proxy_protocol = values.boolean("proxy_protocol");
     if proxy_protocol && values.list("trusted_proxies").is_empty() && !problems.mentions("server.trusted_proxies") {
@@ -126,7 +127,7 @@ pub fn check(values: &Values, tls: TlsSettings, problems: &mut Problems) -> Serv
         tls,
         cors_allowed_origins: check_origins(values, problems),
         trusted_proxies,
-        allowed_hosts: check_allowed_hosts(values, problems),
+        allowed_hosts: check_allowed_hosts(values, issuer, problems),
         proxy_protocol,
         limits: limits(values),
         drain: seconds(values, "drain_secs"),
@@ -138,6 +139,7 @@ pub fn check_tls(values: &Values, files: &Files<'_>, problems: &mut Problems) ->
     files.check(values, "cert_pem_path", files::is_certificate, problems);
     files.check(values, "key_pem_path", files::is_private_key, problems);
     files.check(values, "ca_pem_path", files::is_certificate, problems);
+    check_certificate(values, files, problems);
     let path = |name| values.find_text(name).map(|path| files.resolve(path));
     TlsSettings {
         cert_pem_path: path("cert_pem_path").unwrap_or_default(),
@@ -145,6 +147,30 @@ pub fn check_tls(values: &Values, files: &Files<'_>, problems: &mut Problems) ->
         ca_pem_path: path("ca_pem_path"),
         tls12: values.text("min_version") == "1.2",
     }
+}
+
+/// A certificate and a key, each of which looks like one, that no handshake could use.
+fn check_certificate(values: &Values, files: &Files<'_>, problems: &mut Problems) {
+    let [certificate, key] = ["cert_pem_path", "key_pem_path"];
+    if [certificate, key].iter().any(|name| problems.mentions(&values.path(name))) {
+        return;
+    }
+    let (Some(chain), Some(private)) = (files.find_text(values, certificate), files.find_text(values, key)) else {
+        return;
+    };
+    let (name, what, cure) = match check_pair(chain.as_bytes(), private.as_bytes()) {
+        Ok(()) => return,
+        Err(PairFault::Certificate) => {
+            (certificate, "holds a certificate that cannot be read", "name the file that the authority issued")
+        }
+        Err(PairFault::Key) => {
+            (key, "holds a key that TLS cannot sign with", "use an ECDSA P-256 or P-384, Ed25519 or RSA key")
+        }
+        Err(PairFault::Mismatch) => {
+            (key, "does not belong to the certificate of cert_pem_path", "name the key that certificate was made for")
+        }
+    };
+    values.refuse(problems, name, format!("{} {what}", shown(values.text(name))), cure);
 }
 
 /// The domain of edge cookies: as written, else the issuer's host.
@@ -203,7 +229,7 @@ fn check_origins(values: &Values, problems: &mut Problems) -> Vec<String> {
     origins.to_vec()
 }
 
-fn check_allowed_hosts(values: &Values, problems: &mut Problems) -> Vec<String> {
+fn check_allowed_hosts(values: &Values, issuer: &str, problems: &mut Problems) -> Vec<String> {
     let hosts: Vec<String> = values.list("allowed_hosts").iter().map(|host| host.to_ascii_lowercase()).collect();
     for (position, host) in (1..).zip(&hosts) {
         if !is_authority(host) {
@@ -211,7 +237,23 @@ fn check_allowed_hosts(values: &Values, problems: &mut Problems) -> Vec<String> 
             values.refuse(problems, "allowed_hosts", what, "write it like \"auth.example.com\", without a scheme");
         }
     }
+    check_issuer_allowed(values, &hosts, issuer, problems);
     hosts
+}
+
+/// A server that turns away whoever follows its own issuer answers nobody.
+fn check_issuer_allowed(values: &Values, hosts: &[String], issuer: &str, problems: &mut Problems) {
+    let Ok(origin) = Origin::parse(issuer) else { return };
+    let authority = issuer.strip_prefix("https://").unwrap_or(issuer);
+    let host = match origin.port {
+        Some(port) => authority.strip_suffix(&format!(":{port}")).unwrap_or(authority),
+        None => authority,
+    };
+    let is_allowed = hosts.iter().any(|allowed| allowed == authority || allowed == host);
+    if !is_allowed && !hosts.is_empty() && !problems.mentions("server.allowed_hosts") {
+        let what = format!("lacks the issuer's {}, whose requests would all get 421", shown(authority));
+        values.refuse(problems, "allowed_hosts", what, format!("add {} to it", shown(authority)));
+    }
 }
 
 /// `host` or `host:port`, also with a default port, which a Host header may carry.

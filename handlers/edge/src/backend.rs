@@ -3,6 +3,7 @@
 use crate::budget::Budget;
 use crate::fault::OAuthError;
 use crate::feed::Feed;
+use crate::guard::AuthFault;
 use crate::introspect::IntrospectMetrics;
 use crate::shard::Shared;
 use sigid_core::form::{Form, FormFault};
@@ -37,24 +38,23 @@ pub struct Backend {
     budget: Mutex<Budget>,
 }
 
-/// Refused client authentications, by reason.
-pub struct RefusedClients(fn(&'static str) -> Counter);
+/// Refused client authentications, by reason; registered at boot.
+pub struct RefusedClients(Vec<(&'static str, Counter)>);
 
 impl RefusedClients {
     pub fn inc(&self, reason: &'static str) {
-        (self.0)(reason).inc();
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == reason) {
+            counter.inc();
+        }
     }
 }
 
 impl Default for RefusedClients {
     fn default() -> Self {
-        Self(|reason| {
-            sigid_io::metrics::counter(
-                "sigid_client_auth_failed_total",
-                "Refused client authentications, by reason.",
-                &[("reason", reason)],
-            )
-        })
+        let help = "Refused client authentications, by reason.";
+        let counter =
+            |reason| sigid_io::metrics::counter("sigid_client_auth_failed_total", help, &[("reason", reason)]);
+        Self(AuthFault::LABELS.into_iter().map(|reason| (reason, counter(reason))).collect())
     }
 }
 

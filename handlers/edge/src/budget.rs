@@ -29,21 +29,31 @@ impl Budget {
         Self { hasher, per_minute, buckets: vec![Bucket { left: per_minute.saturating_mul(60), at_s: 0 }; BUCKETS] }
     }
 
+    /// Whether `address` has no token left; takes none.
+    pub fn is_spent(&mut self, address: IpAddr, now_s: i64) -> bool {
+        self.per_minute != 0 && self.refill(address, now_s).is_some_and(|bucket| bucket.left < 60)
+    }
+
     /// Takes one token of `address`; `false` when it has none left.
     pub fn take(&mut self, address: IpAddr, now_s: i64) -> bool {
         if self.per_minute == 0 {
             return true;
         }
+        let Some(bucket) = self.refill(address, now_s) else { return false };
+        let Some(left) = bucket.left.checked_sub(60) else { return false };
+        bucket.left = left;
+        true
+    }
+
+    fn refill(&mut self, address: IpAddr, now_s: i64) -> Option<&mut Bucket> {
         let now_s = u32::try_from(now_s).unwrap_or(0);
         let at = self.hasher.digest(&prefix(address)).place() as usize % BUCKETS;
-        let Some(bucket) = self.buckets.get_mut(at) else { return false };
+        let bucket = self.buckets.get_mut(at)?;
         let full = self.per_minute.saturating_mul(60);
         let refill = now_s.saturating_sub(bucket.at_s).saturating_mul(self.per_minute);
         bucket.left = bucket.left.saturating_add(refill).min(full);
         bucket.at_s = now_s.max(bucket.at_s);
-        let Some(left) = bucket.left.checked_sub(60) else { return false };
-        bucket.left = left;
-        true
+        Some(bucket)
     }
 }
 

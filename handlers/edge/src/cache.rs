@@ -98,7 +98,7 @@ pub struct ReplyCache {
 impl ReplyCache {
     /// Room for `entries_max` replies, rounded up to a power of two.
     pub fn new(entries_max: usize) -> Self {
-        let sets = (entries_max / WAYS).max(1).next_power_of_two();
+        let sets = entries_max.div_ceil(WAYS).max(1).next_power_of_two();
         let mut slots = Vec::with_capacity(sets * WAYS);
         slots.resize_with(sets * WAYS, || None);
         Self { slots, sets_mask: sets - 1 }

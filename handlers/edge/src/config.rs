@@ -18,6 +18,8 @@ pub struct Edge {
     pub verified_tokens_max: usize,
     /// Per address and shard.
     pub unknown_client_budget_per_minute: u32,
+    /// Requests that the backend may refuse, per address and shard.
+    pub failed_requests_per_minute: u32,
     /// Requests that wait for the backend, per shard.
     pub cold_queue_max: usize,
 }
@@ -57,6 +59,12 @@ pub static SECTION: Section = Section {
             "Requests with an unknown client or a wrong secret that may ask the database, per address and shard; over it they are refused from memory.",
         ),
         Key::integer(
+            "failed_requests_per_minute",
+            (1, 1_000_000),
+            6000,
+            "Requests that the backend may refuse, per address and shard; over it the address gets 429 for whatever memory cannot answer.",
+        ),
+        Key::integer(
             "cold_queue_max",
             (1, 1_000_000),
             1024,
@@ -79,6 +87,7 @@ pub fn check(values: &Values, problems: &mut Problems) -> Edge {
         reply_cache_entries: values.count("reply_cache_entries"),
         verified_tokens_max: values.count("verified_tokens_max"),
         unknown_client_budget_per_minute: values.count("unknown_client_budget_per_minute"),
+        failed_requests_per_minute: values.count("failed_requests_per_minute"),
         cold_queue_max: values.count("cold_queue_max"),
     }
 }

@@ -12,11 +12,11 @@ use crate::feature::{Feature, Guarded, Hot, Route, Serve};
 use crate::guard::{self, AuthFault, Authenticated, Client, Credentials, Permit};
 use crate::health;
 use crate::shard::{EdgeShard, Memo, Shared};
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use sigid_core::secret::Digest32;
 use sigid_io::backend::BoxFuture;
 use sigid_io::clock;
-use sigid_io::http::{ColdRequest, Outcome, Reply, Request};
+use sigid_io::http::{Cold, ColdRequest, Outcome, Reply, Request};
 use sigid_io::metrics::{self, Histogram};
 use sigid_io::settings::Plane;
 use std::sync::Arc;
@@ -109,12 +109,26 @@ fn decide(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome 
         Serve::Cold(_) => Hot::Cold,
     };
     match reply {
-        Hot::Cold => Outcome::Cold(at),
+        Hot::Cold => go_cold(shard, request, at),
         Hot::Reply(reply) => {
             Outcome::Reply(cors::decorate(reply, route.cors, shared, &shard.tables.borrow(), request.headers))
         }
     }
 }
+
+/// Over to the backend, unless this address has made it fail too often of late.
+fn go_cold(shard: &EdgeShard, request: &Request<'_>, route: u16) -> Outcome {
+    let address = shard.client_address(request);
+    if shard.failures.borrow_mut().is_spent(address, shard.shared.clock.coarse_now_s()) {
+        shard.metrics.limited.inc();
+        let reply = fault::problem(429, "Too Many Requests", "Too many requests of this address have failed");
+        return Outcome::Reply(reply.with(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S)));
+    }
+    Outcome::Cold(Cold { route, address })
+}
+
+/// When an address that is over its budget may try again; by then it has some left.
+const RETRY_AFTER_S: &str = "5";
 
 /// `allowed` entries are `host` (any port) or `host:port`, lower case.
 fn is_allowed_host(allowed: &[String], authority: &str) -> bool {
@@ -156,7 +170,8 @@ pub fn cold(backend: Arc<Backend>, request: ColdRequest) -> BoxFuture<'static, R
         let call =
             Call { now_s: shared.clock.now_s(), address, request_id: request_id(), request, backend: backend.clone() };
         let (request_id, method) = (call.request_id.clone(), call.request.method.clone());
-        let (mut reply, client) = serve(entry.route, call).await;
+        let served = serve(entry.route, call).await;
+        let mut reply = served.reply;
         if method == Method::HEAD {
             reply.body.clear();
         }
@@ -167,7 +182,8 @@ pub fn cold(backend: Arc<Backend>, request: ColdRequest) -> BoxFuture<'static, R
         }
         let us = clock::monotonic_us().saturating_sub(began_us);
         entry.cold_seconds.observe_us(us);
-        log(entry, &method, &reply, &request_id, address, client.as_ref(), us);
+        let outcome = served.refused.unwrap_or_else(|| outcome(reply.status));
+        log(entry, &method, &reply, outcome, &request_id, address, served.asked.as_ref(), us);
         cors::decorate(reply, entry.route.cors, &shared, &backend.feed.tables(), &headers)
     })
 }
@@ -178,24 +194,55 @@ struct Asked {
     client: String,
 }
 
-async fn serve(route: &'static Route, call: Call) -> (Reply, Option<Asked>) {
+/// A cold answer, and what the log says of it.
+struct Served {
+    reply: Reply,
+    asked: Option<Asked>,
+    /// Why the guard refused.
+    refused: Option<&'static str>,
+}
+
+async fn serve(route: &'static Route, call: Call) -> Served {
+    let served = |reply, asked| Served { reply, asked, refused: None };
     let (Serve::Cold(guarded) | Serve::HotThenCold(_, guarded)) = &route.serve else {
-        return (fault::SERVER_ERROR.reply(), None);
+        return served(fault::SERVER_ERROR.reply(), None);
     };
     match guarded {
-        Guarded::Anyone(handler) => (handler(call, Permit::anyone()).await, None),
+        Guarded::Anyone(handler) => served(handler(call, Permit::anyone()).await, None),
         Guarded::Client(handler) => match check_client(&call, route.path).await {
             Ok(permit) => {
                 let asked = Asked { tenant: permit.tenant_id.to_string(), client: permit.client_id.to_string() };
-                (handler(call, permit).await, Some(asked))
+                served(handler(call, permit).await, Some(asked))
             }
-            Err(error) => (error.reply(), None),
+            Err(refusal) => Served { reply: refusal.error.reply(), asked: None, refused: Some(refusal.label) },
         },
     }
 }
 
+/// What the guard says no with: to the caller, and to the log.
+struct Refusal {
+    error: OAuthError,
+    label: &'static str,
+}
+
+impl From<OAuthError> for Refusal {
+    fn from(error: OAuthError) -> Self {
+        Self { error, label: error.error }
+    }
+}
+
+/// What the log calls an answer whose handler said no more.
+fn outcome(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        ..400 => "ok",
+        503 => "unavailable",
+        500.. => "failed",
+        _ => "refused",
+    }
+}
+
 /// The client guard: tables first; when they do not know the credential, read again, once.
-async fn check_client(call: &Call, path: &'static str) -> Result<Permit<Client>, OAuthError> {
+async fn check_client(call: &Call, path: &'static str) -> Result<Permit<Client>, Refusal> {
     let form = call.form(&["resource", "audience"])?;
     let feed = &call.backend.feed;
     let tables = feed.fresh_tables().await.map_err(|_| fault::UNAVAILABLE)?;
@@ -212,13 +259,13 @@ async fn check_client(call: &Call, path: &'static str) -> Result<Permit<Client>,
     Ok(authenticated.permit)
 }
 
-fn refused(call: &Call, fault: AuthFault) -> OAuthError {
+fn refused(call: &Call, fault: AuthFault) -> Refusal {
     call.backend.refused.inc(fault.label());
-    fault.error()
+    Refusal { error: fault.error(), label: fault.label() }
 }
 
 /// An assertion authenticates once, on all nodes: its `jti` is kept until it expires.
-async fn consume_assertion(call: &Call, authenticated: &Authenticated) -> Result<(), OAuthError> {
+async fn consume_assertion(call: &Call, authenticated: &Authenticated) -> Result<(), Refusal> {
     let Some(assertion) = &authenticated.assertion else { return Ok(()) };
     let digest = Digest32::of(format!("{}\n{}", authenticated.permit.client_id, assertion.jti()).as_bytes());
     let consume = call.backend.consume_assertion;
@@ -227,14 +274,17 @@ async fn consume_assertion(call: &Call, authenticated: &Authenticated) -> Result
     if is_first {
         return Ok(());
     }
-    call.backend.refused.inc("assertion_replayed");
-    Err(OAuthError::invalid_client("The client assertion was used before"))
+    call.backend.refused.inc(guard::ASSERTION_REPLAYED);
+    let error = OAuthError::invalid_client("The client assertion was used before");
+    Err(Refusal { error, label: guard::ASSERTION_REPLAYED })
 }
 
+#[allow(clippy::too_many_arguments, reason = "the fields of one log line")]
 fn log(
     entry: &Entry,
     method: &Method,
     reply: &Reply,
+    outcome: &'static str,
     request_id: &str,
     address: std::net::IpAddr,
     client: Option<&Asked>,
@@ -245,6 +295,7 @@ fn log(
         route = entry.route.path,
         %method,
         status = reply.status.as_u16(),
+        outcome,
         request_id,
         %address,
         tenant = client.map(|asked| asked.tenant.as_str()),

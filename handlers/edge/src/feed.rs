@@ -18,9 +18,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 /// Commands waiting for the owner.
 pub const COMMANDS_MAX: usize = 4096;
+/// A database that has not answered within this is out of reach for who waits; the reader itself goes on.
+pub const REFRESH_DEADLINE: Duration = Duration::from_secs(1);
 /// A shard that does not take a snapshot within this is stalled, and the push fails.
 pub const ACKNOWLEDGE_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -90,8 +93,11 @@ impl Feed {
     /// The database did not answer.
     pub async fn refresh(&self) -> Result<(), FeedLost> {
         let (done, wait) = oneshot::channel();
-        self.commands.send(Command::Refresh(done)).await.map_err(|_| FeedLost)?;
-        wait.await.map_err(|_| FeedLost)?
+        let asked = async {
+            self.commands.send(Command::Refresh(done)).await.map_err(|_| FeedLost)?;
+            wait.await.map_err(|_| FeedLost)?
+        };
+        tokio::time::timeout(REFRESH_DEADLINE, asked).await.map_err(|_| FeedLost)?
     }
 
     /// Current tables: as they are while fresh, read again when not.
@@ -208,9 +214,10 @@ impl Publisher {
             waits.push(wait);
             Control::Service(EdgeMessage { tables: snapshot.clone(), acknowledge })
         });
+        let due = Instant::now() + ACKNOWLEDGE_DEADLINE;
         for wait in waits {
             // A shard that has ended (shutdown) drops its end; it serves nothing any more.
-            if tokio::time::timeout(ACKNOWLEDGE_DEADLINE, wait).await.is_err() {
+            if tokio::time::timeout_at(due, wait).await.is_err() {
                 return Err(FeedLost);
             }
         }

@@ -61,6 +61,9 @@ pub const CONFIDENTIAL_METHODS: &[&str] = &["client_secret_basic", "client_secre
 /// Algorithms of client assertions, as discovery lists them.
 pub const ASSERTION_ALGORITHMS: &[&str] = &["ES256", "EdDSA", "Ed25519", "RS256", "PS256", "ES384"];
 
+/// The label of an assertion that was used before.
+pub const ASSERTION_REPLAYED: &str = "assertion_replayed";
+
 /// How a request authenticates.
 pub enum Credentials<'a> {
     Basic {
@@ -110,6 +113,19 @@ impl AuthFault {
                 | Self::Assertion(AssertionFault::UnknownKey | AssertionFault::BadSignature)
         )
     }
+
+    /// Every label, with that of an assertion presented again.
+    pub const LABELS: [&'static str; 9] = [
+        "missing",
+        "malformed",
+        "several",
+        "unknown",
+        "wrong_secret",
+        "wrong_method",
+        "disabled",
+        "assertion",
+        ASSERTION_REPLAYED,
+    ];
 
     /// The label of metrics and logs.
     pub fn label(self) -> &'static str {

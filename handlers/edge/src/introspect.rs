@@ -121,11 +121,9 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Hot {
     answer(shard, request, &tables, caller, fields.token, now_s)
 }
 
-/// Refuses from memory what no news can cure, and what an address has no budget left to ask.
+/// Refuses from memory, unless news could cure it and the address has a budget left to ask.
 fn refuse(shard: &EdgeShard, request: &Request<'_>, fault: AuthFault, now_s: i64) -> Hot {
-    let is_hot =
-        matches!(fault, AuthFault::Unknown | AuthFault::WrongSecret | AuthFault::Disabled | AuthFault::WrongMethod);
-    if !is_hot || shard.may_ask_backend(shard.client_address(request), now_s) {
+    if fault.is_curable() && shard.may_ask_backend(shard.client_address(request), now_s) {
         return Hot::Cold;
     }
     shard.metrics.introspect.unauthenticated.inc();
@@ -148,7 +146,7 @@ fn answer(
         match live.standing(tables, now_s) {
             Standing::Good => {
                 counters.level1.inc();
-                return show(shard, request, caller, &live, now_s);
+                return show(shard, caller, &live);
             }
             Standing::Dead => {
                 shard.replies.borrow_mut().remove(digest);
@@ -167,7 +165,7 @@ fn answer(
             }
             let live = Rc::new(judged.live);
             shard.replies.borrow_mut().insert(digest, live.clone());
-            show(shard, request, caller, &live, now_s)
+            show(shard, caller, &live)
         }
         Err(reason) if reason.curable() && shard.may_ask_backend(shard.client_address(request), now_s) => Hot::Cold,
         Err(reason) => {
@@ -177,16 +175,15 @@ fn answer(
     }
 }
 
-/// The caller's policy, asked after the cache. A caller that was made the token's audience a moment ago is news.
-fn show(shard: &EdgeShard, request: &Request<'_>, caller: &ClientEntry, live: &Live, now_s: i64) -> Hot {
-    match check_visible(caller, live) {
-        Ok(()) => Hot::Reply(Reply::no_store_json(StatusCode::OK, live.body.clone())),
-        Err(reason) if reason.curable() && shard.may_ask_backend(shard.client_address(request), now_s) => Hot::Cold,
+/// The caller's policy, asked after the cache.
+fn show(shard: &EdgeShard, caller: &ClientEntry, live: &Live) -> Hot {
+    Hot::Reply(match check_visible(caller, live) {
+        Ok(()) => Reply::no_store_json(StatusCode::OK, live.body.clone()),
         Err(reason) => {
             shard.metrics.introspect.inactive(reason);
-            Hot::Reply(inactive())
+            inactive()
         }
-    }
+    })
 }
 
 fn check_visible(caller: &ClientEntry, live: &Live) -> Result<(), Reason> {

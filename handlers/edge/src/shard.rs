@@ -30,6 +30,7 @@ pub struct Shared {
     pub cors_allowed_origins: Vec<String>,
     pub reply_cache_entries: usize,
     pub unknown_client_budget_per_minute: u32,
+    pub failed_requests_per_minute: u32,
     pub documents: crate::discovery::Documents,
     is_draining: AtomicBool,
     is_loaded: AtomicBool,
@@ -47,6 +48,7 @@ pub struct SharedParts {
     pub cors_allowed_origins: Vec<String>,
     pub reply_cache_entries: usize,
     pub unknown_client_budget_per_minute: u32,
+    pub failed_requests_per_minute: u32,
     pub documents: crate::discovery::Documents,
 }
 
@@ -66,6 +68,7 @@ impl Shared {
             cors_allowed_origins: parts.cors_allowed_origins,
             reply_cache_entries: parts.reply_cache_entries,
             unknown_client_budget_per_minute: parts.unknown_client_budget_per_minute,
+            failed_requests_per_minute: parts.failed_requests_per_minute,
             documents: parts.documents,
             is_draining: AtomicBool::new(false),
             is_loaded: AtomicBool::new(false),
@@ -101,12 +104,15 @@ pub struct EdgeShard {
     pub tables: RefCell<Arc<Tables>>,
     pub replies: RefCell<ReplyCache>,
     pub budget: RefCell<Budget>,
+    /// What addresses may make the backend refuse.
+    pub failures: RefCell<Budget>,
     pub metrics: EdgeMetrics,
 }
 
 pub struct EdgeMetrics {
     pub introspect: IntrospectMetrics,
     pub misdirected: sigid_io::metrics::Counter,
+    pub limited: sigid_io::metrics::Counter,
 }
 
 /// What is remembered for a connection: the credential that last passed on it.
@@ -133,7 +139,13 @@ impl EdgeShard {
             tables: RefCell::new(tables),
             replies: RefCell::new(ReplyCache::new(shared.reply_cache_entries)),
             budget: RefCell::new(Budget::new(shared.hasher.clone(), shared.unknown_client_budget_per_minute)),
+            failures: RefCell::new(Budget::new(shared.hasher.clone(), shared.failed_requests_per_minute)),
             metrics: EdgeMetrics {
+                limited: sigid_io::metrics::counter(
+                    "sigid_limited_total",
+                    "Requests refused because too many of their address have failed (429).",
+                    &[("shard", &label)],
+                ),
                 introspect: IntrospectMetrics::new(&label),
                 misdirected: sigid_io::metrics::counter(
                     "sigid_misdirected_total",
@@ -162,6 +174,12 @@ impl sigid_io::shard::Service for EdgeShard {
 
     fn call(&self, request: &Request<'_>, memo: &mut Memo) -> Outcome {
         crate::dispatch::hot(self, request, memo)
+    }
+
+    fn settle(&self, address: IpAddr, status: http::StatusCode) {
+        if status.is_client_error() {
+            self.failures.borrow_mut().take(address, self.shared.clock.coarse_now_s());
+        }
     }
 
     fn message(&self, message: EdgeMessage) {

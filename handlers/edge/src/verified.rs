@@ -59,7 +59,7 @@ struct Slot {
 impl VerifiedTokens {
     /// Room for `entries_max` tokens, rounded up to a power of two.
     pub fn new(entries_max: usize) -> Self {
-        let sets = (entries_max / WAYS).max(1).next_power_of_two();
+        let sets = entries_max.div_ceil(WAYS).max(1).next_power_of_two();
         let mut slots = Vec::with_capacity(sets * WAYS);
         slots.resize_with(sets * WAYS, Slot::default);
         Self { slots: slots.into_boxed_slice(), sets_mask: sets - 1 }

@@ -7,16 +7,19 @@
 
 use crate::config::Jwt;
 use crate::keys::{self, Fault, KeyRoom, Policy, RootKey, jobs};
+use sigid_core::token::SubjectType;
 use sigid_edge::backend::Backend;
 use sigid_edge::feature::{Feature, Job, JobFault};
 use sigid_edge::feed::Feed;
 use sigid_edge::tables::Tables;
 use sigid_io::backend::BoxFuture;
+use sigid_io::metrics::{self, Counter};
 use sigid_io::pg::Pools;
 use sigid_io::settings::Plane;
 use sigid_io::signer::LocalSigner;
 use sigid_platform::outbox::Act;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub const FEATURE: Feature = Feature {
     name: "signing-keys",
@@ -27,6 +30,8 @@ pub const FEATURE: Feature = Feature {
     discovery: &[],
 };
 
+/// Between two attempts to read the private halves.
+const RETRY: Duration = Duration::from_secs(1);
 /// Who acts when a job does.
 const ACTOR: &str = "job";
 
@@ -35,11 +40,33 @@ pub struct Keyring {
     pub root: RootKey,
     pub signer: Arc<LocalSigner>,
     pub policy: Policy,
+    pub issued: Issued,
+}
+
+/// Access tokens issued, by subject type; registered at boot.
+pub struct Issued([(SubjectType, Counter); 3]);
+
+impl Default for Issued {
+    fn default() -> Self {
+        let counter = |subject_type: SubjectType| {
+            let labels = [("subject_type", subject_type.as_str())];
+            (subject_type, metrics::counter("sigid_tokens_issued_total", "Access tokens issued.", &labels))
+        };
+        Self([SubjectType::Human, SubjectType::Agent, SubjectType::Service].map(counter))
+    }
+}
+
+impl Issued {
+    pub fn inc(&self, subject_type: SubjectType) {
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == subject_type) {
+            counter.inc();
+        }
+    }
 }
 
 impl Keyring {
     pub fn new(root: RootKey, jwt: &Jwt) -> Self {
-        Self { root, signer: Arc::new(LocalSigner::new()), policy: policy(jwt) }
+        Self { root, signer: Arc::new(LocalSigner::new()), policy: policy(jwt), issued: Issued::default() }
     }
 
     /// First start of an installation: a key that signs and one that is next, for each algorithm.
@@ -77,10 +104,11 @@ pub async fn follow(keyring: Arc<Keyring>, pools: Pools, feed: Feed) {
         if named == held {
             continue;
         }
-        match keyring.refresh(&pools).await {
-            Ok(()) => held = named,
-            Err(error) => tracing::warn!(%error, "the signing keys could not be read"),
+        while let Err(error) = keyring.refresh(&pools).await {
+            tracing::warn!(%error, "the signing keys could not be read");
+            tokio::time::sleep(RETRY).await;
         }
+        held = named;
     }
 }
 

@@ -12,7 +12,6 @@ use sigid_core::token::{self, Access, SubjectType};
 use sigid_edge::backend::Backend;
 use sigid_edge::fault::{self, OAuthError};
 use sigid_edge::tables::{ClientEntry, KeyState, Tables};
-use sigid_io::metrics;
 use sigid_io::signer::SignFault;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,12 +64,9 @@ pub async fn access_token(
     let token = sign(backend, &tables, &access).await?;
     let shared = &backend.shared;
     shared.verified.insert(shared.hasher.digest(token.as_bytes()), access.exp_s, access.iat_s);
-    metrics::counter(
-        "sigid_tokens_issued_total",
-        "Access tokens issued.",
-        &[("subject_type", access.subject_type.as_str())],
-    )
-    .inc();
+    if let Some(keyring) = backend.settings.find::<Arc<Keyring>>() {
+        keyring.issued.inc(access.subject_type);
+    }
     Ok(Minted { token, expires_in_s: grant.lifetime_s })
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use sigid_core::settings::Environment;
 use sigid_io::clock::{Clock, system_ms};
 use sigid_io::migrate::{self, Level};
 use sigid_io::pg::{self, Plane, Pool, Pools};
@@ -73,12 +74,18 @@ impl Context {
 
 fn load(file: Option<PathBuf>, directory: Option<PathBuf>) -> Result<Config, Fault> {
     let loaded = if let Some(file) = file {
-        config::load(&file, &crate::environment)
+        config::load(&file, &|name| as_control_plane(name, &crate::environment))
     } else {
         let directory = directory.unwrap_or_else(|| PathBuf::from(".sigid"));
-        config::load(&directory.join("sigid.toml"), &|_| None)
+        config::load(&directory.join("sigid.toml"), &|name| as_control_plane(name, &|_| None))
     };
     loaded.map_err(|problems| Fault::configuration(problems.to_string()))
+}
+
+/// This program is the control plane, whichever plane the node runs whose environment or file it is given: it
+/// takes that plane's connection, and says so when there is none.
+fn as_control_plane(name: &str, environment: Environment<'_>) -> Option<String> {
+    if name == PLANE_VARIABLE { Some(Plane::Control.as_str().to_owned()) } else { environment(name) }
 }
 
 /// The control plane's pool, as the server would take it: a bound role, and a database of this program's level.
@@ -105,5 +112,21 @@ async fn now_s(pool: &Pool, clock_offset_file: Option<PathBuf>) -> Result<i64, F
     Ok(clock.now_s())
 }
 
+/// Overrides `deployment.plane` of the file.
+const PLANE_VARIABLE: &str = "SIGID_RUNTIME_PLANE";
 /// A smaller offset is the time of the round trip; the nodes ignore it as well.
 const OFFSET_MIN_MS: i64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_administrator_is_the_control_plane_on_every_node() {
+        let auth_node = |name: &str| Some(format!("auth's {name}"));
+        assert_eq!(as_control_plane(PLANE_VARIABLE, &auth_node).as_deref(), Some("control"));
+        assert_eq!(as_control_plane(PLANE_VARIABLE, &|_| None).as_deref(), Some("control"), "also against the file");
+        let other = as_control_plane("DATABASE_CONTROL_URL", &auth_node);
+        assert_eq!(other.as_deref(), Some("auth's DATABASE_CONTROL_URL"), "the rest stays");
+    }
+}

@@ -47,6 +47,10 @@ impl From<PgFault> for Fault {
         match &fault {
             PgFault::Settings(what) => Self::configuration(format!("database.url: {what}; see sigid check")),
             PgFault::Unreachable(_) | PgFault::Timeout => Self { line: format!("sigid admin: {fault}"), code: 69 },
+            PgFault::Other(state) if &**state == INSUFFICIENT_PRIVILEGE => Self::configuration(format!(
+                "database.control_url: its role may not do this (SQLSTATE {INSUFFICIENT_PRIVILEGE}); name a role that \
+                 is a member of sigid_control, as sigid migrate makes it"
+            )),
             _ => Self::refused(fault.to_string()),
         }
     }
@@ -74,11 +78,34 @@ impl From<keys::Fault> for Fault {
     fn from(fault: keys::Fault) -> Self {
         match fault {
             keys::Fault::Database(fault) => fault.into(),
+            keys::Fault::RootKey => Self::configuration(fault.to_string()),
             keys::Fault::Refused(Refusal::TooYoung { ripe_s }) => Self::refused(format!(
                 "the next key is too young: verifiers may not have it before {}; --now rotates all the same",
                 print::time(ripe_s)
             )),
             refused => Self::refused(refused.to_string()),
+        }
+    }
+}
+
+/// The SQLSTATE of a right that the role lacks.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_says_what_the_operator_can_do() {
+        let rows: [(Fault, u8, &str); 4] = [
+            (PgFault::Other("42501".into()).into(), 78, "database.control_url: its role may not do this"),
+            (PgFault::Other("XX000".into()).into(), 1, "sigid admin: database fault XX000"),
+            (PgFault::Timeout.into(), 69, "sigid admin: database deadline passed"),
+            (keys::Fault::RootKey.into(), 78, "security.root_key_path: "),
+        ];
+        for (fault, code, start) in rows {
+            assert_eq!(fault.exit_code(), code, "{fault}");
+            assert!(fault.to_string().starts_with(start), "{fault}");
         }
     }
 }

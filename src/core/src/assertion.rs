@@ -1,7 +1,7 @@
 //! `private_key_jwt`: a client authenticates with a JWT that it signed (RFC 7523 section 3, OpenID
 //! Connect Core section 9).
 //!
-//! `iss` and `sub` are the client; `aud` names us; `exp` is at most ten minutes away, so that the
+//! `iss` and `sub` are the client; `aud` names us; `exp` is at most an hour away, so that the
 //! replay mark of `jti`, which the caller must set, is short-lived. The algorithm is asymmetric and
 //! one that the registered key allows (CVE-2026-53431, CVE-2026-11800). Without a `kid`, at most
 //! four keys are tried, since each costs a signature check before anybody is authenticated.

@@ -109,12 +109,7 @@ impl Reason {
     pub const fn curable(self) -> bool {
         matches!(
             self,
-            Self::UnknownKey
-                | Self::ClientUnknown
-                | Self::ClientDisabled
-                | Self::TenantUnknown
-                | Self::TenantDisabled
-                | Self::ForeignAudience
+            Self::UnknownKey | Self::ClientUnknown | Self::ClientDisabled | Self::TenantUnknown | Self::TenantDisabled
         )
     }
 }

@@ -45,6 +45,30 @@ async fn migrating_is_a_step_of_its_own_and_may_be_repeated() {
 }
 
 #[tokio::test]
+async fn the_first_requests_of_a_new_installation_are_served() {
+    let site = Site::new().await;
+    let empty = Database::copy("template1").await;
+    let settings = settings(&site, &empty);
+    run(&site, "migrate", settings.clone()).expect(0);
+    let (directory, _) = site.furnish(settings.clone());
+    let config = directory.join("sigid.toml");
+    cli::admin(&config, &["tenant", "create", "first"]).expect(0);
+    let made = cli::admin(&config, &["client", "create", "--grant-type", "client_credentials"]).json();
+    let text = |member: &str| made[member].as_str().unwrap().to_owned();
+    let first = crate::support::seed::Credential { id: text("client_id"), secret: text("client_secret") };
+    // While the server makes the partitions of these days, what is written must not fall between them.
+    let server = site.serve_with(settings).await;
+    let conn = server.connect().await;
+    for turn in 0..20 {
+        let issued = conn.ask(token(&first, &[])).await.token();
+        let reply = conn.ask(revoke(&first, &issued)).await;
+        assert_eq!(reply.status, 200, "revocation {turn}: {}", reply.text());
+        assert!(!conn.ask(introspect(&first, &issued)).await.is_active(), "{turn}");
+    }
+    cli::admin(&config, &["client", "disable", &first.id]).expect(0);
+}
+
+#[tokio::test]
 async fn two_migrations_at_once_are_as_good_as_one() {
     let site = Site::new().await;
     let empty = Database::copy("template1").await;

@@ -72,7 +72,7 @@ fn rows() -> Vec<Row> {
 #[tokio::test]
 async fn bad_credentials_are_refused_alike_everywhere() {
     let site = Site::new().await;
-    let server = site.serve_with(site.settings().set("edge.unknown_client_budget_per_minute", 0)).await;
+    let server = site.serve_unbudgeted().await;
     let conn = server.connect().await;
     for (path, fields) in ENDPOINTS {
         for (reason, headers, more, status) in rows() {

@@ -1,8 +1,10 @@
 //! Introspection, client authentication, discovery and the rest of the hot path.
 
+mod busy;
 mod credentials;
 mod discovery;
 mod forms;
 mod introspection;
 mod life;
+mod memory;
 mod tokens;

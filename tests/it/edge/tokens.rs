@@ -55,7 +55,7 @@ fn merged(base: &Value, members: Value) -> Value {
 #[tokio::test]
 async fn a_bad_token_is_inactive_and_nothing_more() {
     let site = Site::new().await;
-    let server = site.serve_with(site.settings().set("edge.unknown_client_budget_per_minute", 0)).await;
+    let server = site.serve_unbudgeted().await;
     let real = Real::new(&site, &server).await;
     let conn = server.connect().await;
     let api = client("api");

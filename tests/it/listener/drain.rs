@@ -31,11 +31,11 @@ async fn sigterm_ends_the_process_in_order() {
     until_true("the request's arrival", async || server.metrics().await.sum("sigid_cold_busy", &[]) == 1).await;
     server.signal("TERM");
     until_true("readiness off", async || metrics::get(server.metrics, "/health/ready").await.0 == 503).await;
-    assert!(idle.ended().await.is_ok(), "GOAWAY without error, then the end");
+    idle.ended().await.expect("GOAWAY without error, then the end");
     assert!(!waiting.is_finished());
     relay.set(State::Whole);
     waiting.await.unwrap().unwrap().expect(200);
-    assert!(busy.ended().await.is_ok());
+    busy.ended().await.expect("the same, behind the reply");
     assert_eq!(server.ended().await.code(), Some(0));
     let lines: Vec<String> =
         server.log_lines().iter().map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect();
@@ -131,7 +131,7 @@ async fn old_and_idle_connections_are_sent_away() {
         let server = site.serve_with(site.another_port().set(key, 1)).await;
         let conn = server.connect().await;
         conn.ask(Ask::get("/health/live")).await.expect(200);
-        assert!(conn.ended().await.is_ok(), "{reason}: GOAWAY without error");
+        conn.ended().await.unwrap_or_else(|error| panic!("{reason}: not GOAWAY without error: {error}"));
         server.ask(Ask::get("/health/live")).await.expect(200);
     }
 }

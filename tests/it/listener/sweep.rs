@@ -41,7 +41,7 @@ async fn the_list_is_complete() {
 #[tokio::test]
 async fn no_route_gives_way() {
     let site = Site::new().await;
-    let server = site.serve_with(site.settings().set("edge.unknown_client_budget_per_minute", 0)).await;
+    let server = site.serve_unbudgeted().await;
     let conn = server.connect().await;
     let service = client("service");
     let wrong = Credential { id: "service".into(), secret: "wrong".into() };

@@ -56,6 +56,9 @@ fn start() -> Cluster {
     let cluster = Cluster { sockets: directory.join("pg/s"), directory };
     let made = cluster.directory.join("made");
     if !made.exists() {
+        let begun = cluster.directory.join("begun");
+        assert!(!begun.exists(), "the setup of this run has failed; the test that came first says why");
+        File::create(begun).unwrap();
         launch(&cluster.directory);
         until_blocking("PostgreSQL", || cluster.is_up().then_some(()));
         seed::make(&cluster);

@@ -86,10 +86,12 @@ impl Conn {
         within(&what, exchange(self.send.clone(), request(&ask, &self.authority), ask.body)).await
     }
 
-    /// The connection's end, which the server must bring about.
+    /// The connection's end, which the server must bring about: while a sender is there, the client keeps it open.
     pub async fn ended(self) -> Result<(), h2::Error> {
-        drop(self.send);
-        within("the end of the connection", self.driver).await.unwrap()
+        let Self { send, driver, .. } = self;
+        let ended = within("the end of the connection", driver).await.unwrap();
+        drop(send);
+        ended
     }
 }
 

@@ -50,6 +50,12 @@ impl Site {
         self.start(settings, &Start::default()).await
     }
 
+    /// A server that any number of guesses may ask.
+    pub async fn serve_unbudgeted(&self) -> Server {
+        let start = Start { arguments: vec!["--budgets", "off"], ..Start::default() };
+        self.start(self.settings(), &start).await
+    }
+
     pub async fn start(&self, settings: Settings, start: &Start) -> Server {
         let (directory, settings) = self.furnish(settings);
         let address = |host: &str, port: &str| -> SocketAddr {

@@ -73,7 +73,7 @@ async fn good_assertions_of_every_kind() {
 #[tokio::test]
 async fn bad_assertions_are_refused_alike() {
     let site = Site::new().await;
-    let server = site.serve_with(site.settings().set("edge.unknown_client_budget_per_minute", 0)).await;
+    let server = site.serve_unbudgeted().await;
     let conn = server.connect().await;
     let key = signer_key("ES256");
     let base = || claims(&site.issuer);

@@ -15,6 +15,9 @@
 //! from the rows, carried out in one transaction with event and news. The job ([`jobs`]) and the
 //! administrator's `key rotate` take the same way.
 //!
+//! Sealing under a root key that is not the database's would make a key that no node can open, and rotation would
+//! then end all signing: whoever seals compares fingerprints first ([`Fault::RootKey`]).
+//!
 //! Attacks considered: a key past its date that still verifies (CVE-2024-7318: `retired_at` and `removed_at`
 //! travel to the tables with the key), a stolen database (blobs are useless without the root key), a blob
 //! moved to another row (bound to its `kid`), two nodes that rotate at once (lock, and the state in `WHERE`).
@@ -46,6 +49,8 @@ pub enum Fault {
     Refused(Refusal),
     /// SigID makes no keys of that algorithm.
     Algorithm,
+    /// The root key is not the one that sealed the database's keys.
+    RootKey,
     Seal(SealFault),
     Sign(SignFault),
     Database(PgFault),
@@ -60,6 +65,10 @@ impl fmt::Display for Fault {
                 write!(f, "the next key is too young: verifiers may not have it before {ripe_s} (Unix time)")
             }
             Self::Algorithm => f.write_str("keys are ES256 or EdDSA"),
+            Self::RootKey => f.write_str(
+                "security.root_key_path: the file holds another root key than the one that sealed this database's \
+                 signing keys; name the file with that root key",
+            ),
             Self::Seal(fault) => fault.fmt(f),
             Self::Sign(fault) => fault.fmt(f),
             Self::Database(fault) => fault.fmt(f),
@@ -128,9 +137,13 @@ impl<'a> KeyRoom<'a> {
     }
 
     /// Sees to it that each of these algorithms has a key that signs and one that is next. Does nothing
-    /// when they have.
+    /// when they have. A root key that did not seal them is refused even so.
     pub async fn ensure(&self, algorithms: &[Alg], act: Act<'_>) -> Result<Vec<Done>, Fault> {
-        self.change(act, |keys| Ok(algorithms.iter().flat_map(|alg| model::ensure(keys, *alg)).collect())).await
+        self.change(act, |keys| {
+            check_root_key(self.root, keys)?;
+            Ok(algorithms.iter().flat_map(|alg| model::ensure(keys, *alg)).collect())
+        })
+        .await
     }
 
     /// Lets the next key of an algorithm sign from now on; `at_once` also when it is younger than the lead
@@ -183,6 +196,9 @@ impl<'a> KeyRoom<'a> {
         sql::lock(change.tx()).await?;
         let keys = sql::load_all(change.tx()).await?;
         let steps = decide(&keys)?;
+        if steps.iter().any(|step| matches!(step, Step::Generate { .. })) {
+            check_root_key(self.root, &keys)?;
+        }
         let mut done = Vec::with_capacity(steps.len());
         for step in steps {
             let (event_type, kid) = self.carry_out(&mut change, step).await?;
@@ -242,7 +258,7 @@ pub async fn load_private(pool: &Pool, root: &RootKey) -> Result<Vec<PrivateKey>
             Err(fault) => tracing::error!(%kid, error = %fault, "signing key"),
         }
     }
-    if opened.is_empty() && !sealed.is_empty() { Err(SealFault::NotOpened.into()) } else { Ok(opened) }
+    if opened.is_empty() && !sealed.is_empty() { Err(Fault::RootKey) } else { Ok(opened) }
 }
 
 /// Gives the signer exactly the private keys of the database. For the start, and after news of a key.
@@ -253,6 +269,12 @@ pub async fn refresh_signer(pool: &Pool, root: &RootKey, signer: &LocalSigner) -
         .map(|key| Ok((key.kid.as_str(), algorithm(key.alg)?, key.pkcs8.expose().as_slice())))
         .collect::<Result<Vec<_>, Fault>>()?;
     Ok(signer.replace(pairs)?)
+}
+
+/// What this root key seals must be opened by the nodes that opened the others.
+fn check_root_key(root: &RootKey, keys: &[Key]) -> Result<(), Fault> {
+    let fingerprint = root.fingerprint();
+    if keys.iter().any(|key| key.is_foreign(&fingerprint)) { Err(Fault::RootKey) } else { Ok(()) }
 }
 
 /// A fresh key and its sealed private half.
@@ -272,6 +294,7 @@ fn make(root: &RootKey, alg: Alg, state: KeyState, now_s: i64) -> Result<(Key, V
         retired_s: None,
         removed_s: None,
         revoked_s: None,
+        sealed_by: Some(root.fingerprint()),
     };
     Ok((key, sealed))
 }
@@ -310,5 +333,17 @@ mod tests {
             let signature = signer.sign_now(key.kid.as_str(), b"input").unwrap();
             assert!(public.verify(alg, b"input", &signature).is_ok(), "{alg}");
         }
+    }
+
+    #[test]
+    fn another_root_key_seals_nothing_here() {
+        let (root, other) = (RootKey::from_bytes([3; 32]), RootKey::from_bytes([4; 32]));
+        let (key, _) = make(&root, Alg::Es256, KeyState::Active, 7).unwrap();
+        let keys = [key];
+        assert!(check_root_key(&root, &keys).is_ok(), "the same");
+        let fault = check_root_key(&other, &keys).unwrap_err();
+        assert!(matches!(fault, Fault::RootKey), "{fault}");
+        assert!(fault.to_string().starts_with("security.root_key_path: "), "names the setting: {fault}");
+        assert!(check_root_key(&other, &[]).is_ok(), "an empty database takes any");
     }
 }

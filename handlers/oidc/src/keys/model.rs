@@ -8,6 +8,9 @@ use sigid_core::jwk::Alg;
 
 /// How long a key is published before it signs, so that every cached JWKS has it by then: a day.
 pub const LEAD_S: i64 = 86_400;
+/// The least that tokens are taken to live when a key's removal is reckoned: the longest access token that any
+/// configuration may issue. Lifetimes that are lowered later must not cut short what was issued before.
+pub const TOKEN_LIFE_MIN_S: i64 = 86_400;
 /// How long a retired key stays published past the longest token life.
 pub const REMOVAL_MARGIN_S: i64 = 3_600;
 /// How long the private half of a retired key is kept: a node that has not heard yet may still sign.
@@ -55,12 +58,20 @@ pub struct Key {
     /// When it leaves the JWKS and the table.
     pub removed_s: Option<i64>,
     pub revoked_s: Option<i64>,
+    /// The fingerprint of the root key that sealed the private half.
+    pub sealed_by: Option<String>,
 }
 
 impl Key {
     /// From when it may sign.
     pub fn ripe_s(&self) -> i64 {
         self.published_s.saturating_add(LEAD_S)
+    }
+
+    /// Another root key than that of this fingerprint sealed the half that signs, or will.
+    pub fn is_foreign(&self, fingerprint: &str) -> bool {
+        let is_needed = matches!(self.state, KeyState::Next | KeyState::Active);
+        is_needed && self.sealed_by.as_deref().is_some_and(|sealed_by| sealed_by != fingerprint)
     }
 
     fn is(&self, alg: Alg, state: KeyState) -> bool {
@@ -79,7 +90,7 @@ pub struct Policy {
 impl Policy {
     /// When a key that stops signing now may be forgotten.
     pub fn removed_s(&self, now_s: i64) -> i64 {
-        now_s.saturating_add(self.token_life_max_s).saturating_add(REMOVAL_MARGIN_S)
+        now_s.saturating_add(self.token_life_max_s.max(TOKEN_LIFE_MIN_S)).saturating_add(REMOVAL_MARGIN_S)
     }
 }
 
@@ -220,6 +231,7 @@ mod tests {
             retired_s: at_s.filter(|_| state == Retired),
             removed_s: at_s.filter(|_| over).map(|at_s| POLICY.removed_s(at_s)),
             revoked_s: at_s.filter(|_| state == Revoked),
+            sealed_by: Some("here".to_owned()),
         }
     }
 
@@ -232,11 +244,11 @@ mod tests {
     }
 
     fn retire(name: &str, day: i64) -> Step {
-        Step::Retire { kid: kid(name), removed_s: day * DAY_S + 900 + 3600 }
+        Step::Retire { kid: kid(name), removed_s: day * DAY_S + DAY_S + 3600 }
     }
 
     fn revoked(name: &str, day: i64) -> Step {
-        Step::Revoke { kid: kid(name), removed_s: day * DAY_S + 900 + 3600 }
+        Step::Revoke { kid: kid(name), removed_s: day * DAY_S + DAY_S + 3600 }
     }
 
     #[test]
@@ -345,8 +357,26 @@ mod tests {
     #[test]
     fn the_dead_are_forgotten_past_the_longest_token() {
         let keys = [key("a", Active, 0), key("b", Next, 0), key("c", Retired, 0), key("d", Revoked, 0)];
-        assert_eq!(forget(&keys, 900 + 3600 - 1), vec![], "a second early");
+        assert_eq!(forget(&keys, DAY_S + 3600 - 1), vec![], "a second early");
         let both = vec![Step::Delete(kid("c")), Step::Delete(kid("d"))];
-        assert_eq!(forget(&keys, 900 + 3600), both, "on time");
+        assert_eq!(forget(&keys, DAY_S + 3600), both, "on time");
+    }
+
+    #[test]
+    fn lowered_lifetimes_do_not_hasten_a_removal() {
+        let removed_s = |token_life_max_s| Policy { token_life_max_s, ..POLICY }.removed_s(0);
+        assert_eq!(removed_s(1), removed_s(DAY_S), "tokens of the longer lifetime may still be alive");
+        assert_eq!(removed_s(2 * DAY_S), 2 * DAY_S + 3600, "a longer life counts");
+    }
+
+    #[test]
+    fn a_key_of_another_root_key_is_foreign_while_it_is_needed() {
+        let rows = [(Next, true), (Active, true), (Retired, false), (Revoked, false)];
+        for (state, is_foreign) in rows {
+            assert_eq!(key("a", state, 0).is_foreign("there"), is_foreign, "{state:?}");
+            assert!(!key("a", state, 0).is_foreign("here"), "{state:?}");
+        }
+        let unsaid = Key { sealed_by: None, ..key("a", Active, 0) };
+        assert!(!unsaid.is_foreign("here"), "nobody knows");
     }
 }

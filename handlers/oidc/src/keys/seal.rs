@@ -8,19 +8,24 @@
 //! version (1) | nonce (12) | ciphertext | tag (16)
 //! ```
 //!
+//! The key's fingerprint is kept beside each blob, so that a program with another root key notices before it
+//! seals what no node could open. It tells nothing of the key: 32 random bytes stand behind the hash.
+//!
 //! Alternatives rejected: the database's own encryption (the database would see the keys).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sigid_core::b64;
 use sigid_core::ids::Kid;
 use sigid_core::jwk::Alg;
-use sigid_core::secret::Secret;
+use sigid_core::secret::{Digest32, Secret};
 use sigid_io::rng;
 
 const VERSION: u8 = 1;
 const PURPOSE: &str = "sigid signing key";
+const FINGERPRINT_PURPOSE: &[u8] = b"sigid root key fingerprint\0";
+const FINGERPRINT_BYTES: usize = 8;
 
 /// The key that opens the others.
 pub struct RootKey(Secret<[u8; 32]>);
@@ -58,6 +63,16 @@ impl RootKey {
         let digits = digits.strip_suffix('=').unwrap_or(digits);
         let digits = Secret::new(digits.replace('+', "-").replace('/', "_"));
         b64::decode_array(digits.expose().as_bytes()).map(Self::from_bytes).ok_or(SealFault::BadRootKey)
+    }
+
+    /// Which root key it is: 16 hexadecimal digits, the same for the same key.
+    pub fn fingerprint(&self) -> String {
+        let named = Secret::new([FINGERPRINT_PURPOSE, self.0.expose()].concat());
+        let digest = Digest32::of(named.expose());
+        digest.as_bytes().iter().take(FINGERPRINT_BYTES).fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 
     /// Seals the private half of the key `kid`.
@@ -137,6 +152,16 @@ mod tests {
         }
         let again = root.seal(Alg::EdDsa, &kid("a"), &Secret::new(vec![1; 83])).unwrap();
         assert_ne!(blob, again, "a fresh nonce each time");
+    }
+
+    #[test]
+    fn a_fingerprint_tells_root_keys_apart_and_nothing_else() {
+        let fingerprint = RootKey::from_bytes([7; 32]).fingerprint();
+        assert_eq!(fingerprint, RootKey::from_bytes([7; 32]).fingerprint(), "the same key");
+        assert_ne!(fingerprint, RootKey::from_bytes([8; 32]).fingerprint(), "another key");
+        assert!(fingerprint.len() == 16 && fingerprint.bytes().all(|digit| digit.is_ascii_hexdigit()), "{fingerprint}");
+        let bare = Digest32::of(&[7; 32]);
+        assert!(!bare.as_bytes().starts_with(&[u8::from_str_radix(&fingerprint[..2], 16).unwrap()]), "under a name");
     }
 
     #[test]

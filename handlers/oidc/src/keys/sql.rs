@@ -19,7 +19,8 @@ pub(super) async fn lock(tx: &mut Tx<'_>) -> Result<(), PgFault> {
 pub(super) async fn load_all(tx: &mut Tx<'_>) -> Result<Vec<Key>, PgFault> {
     let rows = tx
         .query(
-            "select kid, alg, public_jwk, state, published_at, activated_at, retired_at, removed_at, revoked_at
+            "select kid, alg, public_jwk, state, published_at, activated_at, retired_at, removed_at, revoked_at,
+                 sealed_by
              from auth.signing_keys order by published_at, kid",
             &[],
         )
@@ -41,13 +42,15 @@ pub(super) async fn load_sealed(tx: &mut Tx<'_>) -> Result<Vec<(Kid, Alg, Vec<u8
 
 pub(super) async fn insert(tx: &mut Tx<'_>, key: &Key, sealed_private: &[u8]) -> Result<(), PgFault> {
     tx.execute(
-        "insert into auth.signing_keys (kid, alg, public_jwk, sealed_private, state, published_at, activated_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into auth.signing_keys
+             (kid, alg, public_jwk, sealed_private, sealed_by, state, published_at, activated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
             &key.kid.as_str(),
             &key.alg.as_str(),
             &key.public_jwk,
             &sealed_private,
+            &key.sealed_by,
             &key.state.as_str(),
             &system_time(key.published_s),
             &key.activated_s.map(system_time),
@@ -124,6 +127,7 @@ fn key(row: &Row) -> Result<Key, PgFault> {
         retired_s: time(6)?,
         removed_s: time(7)?,
         revoked_s: time(8)?,
+        sealed_by: row.try_get(9)?,
     })
 }
 

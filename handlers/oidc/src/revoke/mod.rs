@@ -121,7 +121,8 @@ async fn find_live(call: &Call, token: &[u8]) -> Result<Option<Access>, OAuthErr
     let digest = shared.hasher.digest(token);
     let judge = || introspect::judge(shared, &call.backend.feed.tables(), token, digest, call.now_s);
     let mut judged = judge();
-    if matches!(&judged, Err(reason) if Reason::curable(*reason)) && call.may_read_again() {
+    if matches!(&judged, Err(reason) if Reason::curable(*reason)) {
+        // The caller is authenticated and looks are shared, so no budget is asked: a 200 must not mean "not looked".
         call.backend.feed.refresh().await.map_err(|_| fault::UNAVAILABLE)?;
         judged = judge();
     }

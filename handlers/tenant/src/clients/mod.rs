@@ -9,6 +9,7 @@
 //! and command line, [`redirect`] is narrow about addresses, `secrets` mints and digests, `sql` holds every
 //! statement. A change writes state, event and news together; disabling and deleting also write a mark, so
 //! that no token of the client outlives the answer to the administrator. Enabling does not revive tokens.
+//! Moving a client to the state it has does nothing at all: to enable what is active must not cost anybody a token.
 //!
 //! Secrets (RFC 6749 section 2.3.1) are 32 random bytes, shown once and kept as SHA-256 digests: with that much
 //! entropy there is nothing to stretch. Several live at once; rotation gives the old ones an end, by
@@ -40,6 +41,7 @@ use sigid_io::pg::{PgFault, Pool, Scope};
 use sigid_io::rng;
 use sigid_platform::outbox::{Act, Change, Event, Mark, News};
 
+use crate::mark_end_s;
 pub use model::{AuthMethod, Client, ClientState, Document, GrantType, Registration, RegistrationFault};
 
 pub const FEATURE: Feature = Feature {
@@ -254,7 +256,7 @@ pub async fn update(
     Ok(Created { client, secret })
 }
 
-/// Refuses the client everywhere and kills its tokens. Doing it twice is no fault.
+/// Refuses the client everywhere and kills its tokens. Doing it twice is no fault and does nothing.
 pub async fn disable(
     pool: &Pool,
     tenant: TenantId,
@@ -263,14 +265,18 @@ pub async fn disable(
     act: Act<'_>,
 ) -> Result<Client, Fault> {
     let mut change = begin(pool, tenant, act).await?;
-    let client = move_state(&mut change, tenant, client_id, ClientState::Disabled).await?;
+    let (former, client) = move_state(&mut change, tenant, client_id, ClientState::Disabled).await?;
+    if former == ClientState::Disabled {
+        return Ok(client);
+    }
     change.mark(mark(&client, act.now_s, token_life_max_s, act)).await?;
     record(&mut change, &client, "client.disabled", json!({})).await?;
     change.commit().await?;
     Ok(client)
 }
 
-/// Accepts the client again. What a node issued while it had not yet learnt of the disabling stays dead.
+/// Accepts the client again. What a node issued while it had not yet learnt of the disabling stays dead. A
+/// client that is active keeps its tokens: nothing is done.
 pub async fn enable(
     pool: &Pool,
     tenant: TenantId,
@@ -279,7 +285,10 @@ pub async fn enable(
     act: Act<'_>,
 ) -> Result<Client, Fault> {
     let mut change = begin(pool, tenant, act).await?;
-    let client = move_state(&mut change, tenant, client_id, ClientState::Active).await?;
+    let (former, client) = move_state(&mut change, tenant, client_id, ClientState::Active).await?;
+    if former == ClientState::Active {
+        return Ok(client);
+    }
     change.mark(mark(&client, act.now_s - 1, token_life_max_s, act)).await?;
     record(&mut change, &client, "client.enabled", json!({})).await?;
     change.commit().await?;
@@ -359,17 +368,21 @@ async fn lock(change: &mut Change<'_>, tenant: TenantId, client_id: &ClientId) -
     sql::find(change.tx(), tenant, client_id).await?.ok_or(Fault::Unknown)
 }
 
+/// The state the client leaves, and the client; untouched when it is in that state already.
 async fn move_state(
     change: &mut Change<'_>,
     tenant: TenantId,
     client_id: &ClientId,
     state: ClientState,
-) -> Result<Client, Fault> {
+) -> Result<(ClientState, Client), Fault> {
     let mut client = lock(change, tenant, client_id).await?;
-    client.state = state;
-    client.updated_s = change.now_s();
-    sql::move_state(change.tx(), &client).await?;
-    Ok(client)
+    let former = client.state;
+    if former != state {
+        client.state = state;
+        client.updated_s = change.now_s();
+        sql::move_state(change.tx(), &client, former).await?;
+    }
+    Ok((former, client))
 }
 
 async fn write_registration(change: &mut Change<'_>, client: &mut Client) -> Result<(), Fault> {
@@ -410,7 +423,7 @@ fn mark(client: &Client, at_s: i64, token_life_max_s: i64, act: Act<'_>) -> Mark
         tenant: client.tenant,
         key: MarkKey::client(&client.client_id),
         at_s,
-        expires_s: act.now_s.saturating_add(token_life_max_s),
+        expires_s: mark_end_s(act.now_s, token_life_max_s),
     }
 }
 

@@ -66,13 +66,22 @@ pub(super) async fn update(tx: &mut Tx<'_>, client: &Client) -> Result<(), PgFau
     .map(|_| ())
 }
 
-pub(super) async fn move_state(tx: &mut Tx<'_>, client: &Client) -> Result<(), PgFault> {
-    tx.execute(
-        "update control.clients set state = $3, updated_at = $4 where tenant_id = $1 and client_id = $2",
-        &[client.tenant.as_uuid(), &client.client_id.as_str(), &client.state.as_str(), &system_time(client.updated_s)],
-    )
-    .await
-    .map(|_| ())
+/// Leaves `former`, or ends the transaction.
+pub(super) async fn move_state(tx: &mut Tx<'_>, client: &Client, former: ClientState) -> Result<(), PgFault> {
+    let moved = tx
+        .execute(
+            "update control.clients set state = $3, updated_at = $4
+             where tenant_id = $1 and client_id = $2 and state = $5",
+            &[
+                client.tenant.as_uuid(),
+                &client.client_id.as_str(),
+                &client.state.as_str(),
+                &system_time(client.updated_s),
+                &former.as_str(),
+            ],
+        )
+        .await?;
+    if moved == 1 { Ok(()) } else { Err(PgFault::Serialization) }
 }
 
 /// Secrets and audiences go with it.

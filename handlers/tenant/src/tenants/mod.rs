@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Disabling is at once and total: the row's state stops every client of the tenant, and a mark kills what
-//! was issued, so a tenant that is enabled again starts without the old tokens. A tenant is never deleted
+//! was issued, so a tenant that is enabled again starts without the old tokens. Moving a tenant to the state it has
+//! does nothing at all: to enable what is active must not cost anybody a token. A tenant is never deleted
 //! here; its identifier stands in tokens and audit rows for as long as those are kept.
 //!
 //! Limits: a slug is a DNS label of at most 63 characters, a display name has 200 bytes.
@@ -28,6 +29,7 @@ use uuid::Builder;
 
 pub use model::{Slug, Tenant, TenantState};
 
+use crate::mark_end_s;
 use model::check_display_name;
 
 pub const FEATURE: Feature = Feature {
@@ -113,20 +115,28 @@ pub async fn load(pool: &Pool, slug: &Slug) -> Result<Tenant, Fault> {
     sql::find(&mut tx, slug).await?.ok_or(Fault::Unknown)
 }
 
-/// Disables a tenant: its clients are refused everywhere, its tokens are dead. Doing it twice is no fault.
+/// Disables a tenant: its clients are refused everywhere, its tokens are dead. Doing it twice is no fault and
+/// does nothing.
 pub async fn disable(pool: &Pool, slug: &Slug, token_life_max_s: i64, act: Act<'_>) -> Result<Tenant, Fault> {
     let mut change = Change::begin(pool, ADMIN, act).await?;
-    let tenant = move_state(&mut change, slug, TenantState::Disabled).await?;
+    let (former, tenant) = move_state(&mut change, slug, TenantState::Disabled).await?;
+    if former == TenantState::Disabled {
+        return Ok(tenant);
+    }
     change.mark(mark(&tenant, act.now_s, token_life_max_s, act)).await?;
     record(&mut change, &tenant, "tenant.disabled").await?;
     change.commit().await?;
     Ok(tenant)
 }
 
-/// Enables a tenant. What a node issued while it had not yet learnt of the disabling stays dead.
+/// Enables a tenant. What a node issued while it had not yet learnt of the disabling stays dead. A tenant that
+/// is active keeps its tokens: nothing is done.
 pub async fn enable(pool: &Pool, slug: &Slug, token_life_max_s: i64, act: Act<'_>) -> Result<Tenant, Fault> {
     let mut change = Change::begin(pool, ADMIN, act).await?;
-    let tenant = move_state(&mut change, slug, TenantState::Active).await?;
+    let (former, tenant) = move_state(&mut change, slug, TenantState::Active).await?;
+    if former == TenantState::Active {
+        return Ok(tenant);
+    }
     change.mark(mark(&tenant, act.now_s - 1, token_life_max_s, act)).await?;
     record(&mut change, &tenant, "tenant.enabled").await?;
     change.commit().await?;
@@ -158,13 +168,19 @@ pub async fn revoke_before(
     Ok(tenant)
 }
 
-async fn move_state(change: &mut Change<'_>, slug: &Slug, state: TenantState) -> Result<Tenant, Fault> {
+/// The state the tenant leaves, and the tenant; untouched when it is in that state already.
+async fn move_state(change: &mut Change<'_>, slug: &Slug, state: TenantState) -> Result<(TenantState, Tenant), Fault> {
     let now_s = change.now_s();
+    sql::lock(change.tx(), slug).await?;
     let found = sql::find(change.tx(), slug).await?.ok_or(Fault::Unknown)?;
+    let former = found.state;
+    if former == state {
+        return Ok((former, found));
+    }
     let tenant = Tenant { state, updated_s: now_s, ..found };
-    sql::move_state(change.tx(), &tenant).await?;
+    sql::move_state(change.tx(), &tenant, former).await?;
     change.tell(News::Tenant(tenant.tenant_id)).await?;
-    Ok(tenant)
+    Ok((former, tenant))
 }
 
 async fn record(change: &mut Change<'_>, tenant: &Tenant, event_type: &'static str) -> Result<(), Fault> {
@@ -182,7 +198,7 @@ fn mark(tenant: &Tenant, at_s: i64, token_life_max_s: i64, act: Act<'_>) -> Mark
         tenant: tenant.tenant_id,
         key: MarkKey::tenant(tenant.tenant_id),
         at_s,
-        expires_s: act.now_s.saturating_add(token_life_max_s),
+        expires_s: mark_end_s(act.now_s, token_life_max_s),
     }
 }
 

@@ -23,13 +23,20 @@ pub(super) async fn insert(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), PgFau
     .map(|_| ())
 }
 
-pub(super) async fn move_state(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), PgFault> {
-    tx.execute(
-        "update control.tenants set state = $2, updated_at = $3 where tenant_id = $1",
-        &[tenant.tenant_id.as_uuid(), &tenant.state.as_str(), &system_time(tenant.updated_s)],
-    )
-    .await
-    .map(|_| ())
+/// Leaves `former`, or ends the transaction.
+pub(super) async fn move_state(tx: &mut Tx<'_>, tenant: &Tenant, former: TenantState) -> Result<(), PgFault> {
+    let moved = tx
+        .execute(
+            "update control.tenants set state = $2, updated_at = $3 where tenant_id = $1 and state = $4",
+            &[tenant.tenant_id.as_uuid(), &tenant.state.as_str(), &system_time(tenant.updated_s), &former.as_str()],
+        )
+        .await?;
+    if moved == 1 { Ok(()) } else { Err(PgFault::Serialization) }
+}
+
+/// Holds the tenant's row until the transaction ends.
+pub(super) async fn lock(tx: &mut Tx<'_>, slug: &Slug) -> Result<(), PgFault> {
+    tx.query_opt("select 1 from control.tenants where slug = $1 for update", &[&slug.as_str()]).await.map(|_| ())
 }
 
 pub(super) async fn find(tx: &mut Tx<'_>, slug: &Slug) -> Result<Option<Tenant>, PgFault> {

@@ -464,7 +464,13 @@ fn every_reason_has_its_label() {
     let labels: std::collections::HashSet<_> = Reason::ALL.map(Reason::label).into();
     assert_eq!(labels.len(), Reason::ALL.len());
     let curable = Reason::ALL.into_iter().filter(|reason| reason.curable());
-    let expected = [Reason::UnknownKey, Reason::ClientUnknown, Reason::TenantUnknown];
+    let expected = [
+        Reason::UnknownKey,
+        Reason::ClientUnknown,
+        Reason::ClientDisabled,
+        Reason::TenantUnknown,
+        Reason::TenantDisabled,
+    ];
     assert_eq!(curable.collect::<Vec<_>>(), expected);
 }
 
