@@ -242,6 +242,9 @@ begin
   if to_regclass(format('%I.%I', space, name)) is not null then
     return 'present';
   end if;
+  -- The parent first: a row that is already on its way to the default partition would be refused there, once the
+  -- default no longer takes its day.
+  execute format('lock table %I.%I in share row exclusive mode', space, parent);
   execute format('lock table %I.%I in access exclusive mode', space, stray);
   execute format('select count(*) from (select from %I.%I where %I >= $1 and %I < $2 limit 50001) as overlapping',
                  space, stray, clock, clock) into moving using lower, upper;

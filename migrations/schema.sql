@@ -20,6 +20,9 @@ begin
   if to_regclass(format('%I.%I', space, name)) is not null then
     return 'present';
   end if;
+  -- The parent first: a row that is already on its way to the default partition would be refused there, once the
+  -- default no longer takes its day.
+  execute format('lock table %I.%I in share row exclusive mode', space, parent);
   execute format('lock table %I.%I in access exclusive mode', space, stray);
   execute format('select count(*) from (select from %I.%I where %I >= $1 and %I < $2 limit 50001) as overlapping',
                  space, stray, clock, clock) into moving using lower, upper;
@@ -48,6 +51,8 @@ declare
   name    text;
   dropped int := 0;
 begin
+  execute format('delete from %1$I.%2$I where ctid = any (array(select ctid from %1$I.%2$I where %3$I < $1 limit 10000))',
+                 space, parent || '_default', clock) using horizon;
   for name in
     select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = format('%I.%I', space, parent)::regclass and c.relname ~ '_p[0-9]{8}$'
@@ -61,23 +66,23 @@ begin
     end;
     dropped := dropped + 1;
   end loop;
-  execute format('delete from %1$I.%2$I where ctid = any (array(select ctid from %1$I.%2$I where %3$I < $1 limit 10000))',
-                 space, parent || '_default', clock) using horizon;
   return dropped;
 end
 $_$;
 
-CREATE FUNCTION async.maintain_partitions(now timestamp with time zone, events_kept interval DEFAULT '400 days'::interval, OUT created integer, OUT dropped integer, OUT skipped integer) RETURNS record
+CREATE FUNCTION async.maintain_partitions(now timestamp with time zone, family text DEFAULT NULL::text, events_kept interval DEFAULT '400 days'::interval, OUT created integer, OUT dropped integer, OUT skipped integer) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET lock_timeout TO '200ms'
     AS $$
 declare
-  today  constant date := now::date;
-  scope  constant text := public.app_scope();
-  family record;
-  done   text;
+  today   constant date := now::date;
+  present constant timestamptz := least(now, clock_timestamp());
+  scope   constant text := public.app_scope();
+  chosen  record;
+  outcome text;
+  made    int;
 begin
   created := 0;
   dropped := 0;
@@ -87,23 +92,30 @@ begin
   end if;
   -- Not in the head of the function: only a superuser may name a setting there that no extension declares.
   perform set_config('app.scope', 'jobs', true);
-  for family in
+  for chosen in
     select * from (values
-      ('auth', 'marks', 'expires_at', now),
-      ('auth', 'assertion_replays', 'expires_at', now),
-      ('async', 'feed', 'created_at', now - interval '2 days'),
-      ('async', 'events', 'created_at', least(now, clock_timestamp()) - greatest(events_kept, interval '30 days'))
+      ('auth', 'marks', 'expires_at', present),
+      ('auth', 'assertion_replays', 'expires_at', present),
+      ('async', 'feed', 'created_at', present - interval '2 days'),
+      ('async', 'events', 'created_at', present - greatest(events_kept, interval '30 days'))
     ) as families (space, parent, clock, horizon)
+    where family is null or parent = family
   loop
+    made := 0;
     for ahead in 0..2 loop
-      done := async.create_day_partition(family.space, family.parent, family.clock, today + ahead);
-      created := created + (done = 'created')::int;
-      skipped := skipped + (done in ('full', 'locked'))::int;
-      -- What this transaction holds already must not be held while it waits again.
-      exit when done = 'locked';
+      outcome := async.create_day_partition(chosen.space, chosen.parent, chosen.clock, today + ahead);
+      made := made + (outcome = 'created')::int;
+      skipped := skipped + (outcome in ('full', 'locked'))::int;
+      exit when outcome = 'locked';
     end loop;
-    dropped := dropped + async.drop_day_partitions(family.space, family.parent, family.clock, family.horizon);
+    created := created + made;
+    -- What this transaction holds already must not be held while it waits again.
+    continue when made > 0 or outcome = 'locked';
+    dropped := dropped + async.drop_day_partitions(chosen.space, chosen.parent, chosen.clock, chosen.horizon);
   end loop;
+  if not found then
+    raise exception 'no such family of partitions: %', family using errcode = 'invalid_parameter_value';
+  end if;
   perform set_config('app.scope', scope, true);
 end
 $$;
@@ -220,6 +232,7 @@ CREATE TABLE auth.signing_keys (
     alg text NOT NULL,
     public_jwk jsonb NOT NULL,
     sealed_private bytea,
+    sealed_by text,
     state text NOT NULL,
     published_at timestamp with time zone NOT NULL,
     activated_at timestamp with time zone,
@@ -513,8 +526,8 @@ REVOKE ALL ON FUNCTION async.create_day_partition(space text, parent text, clock
 
 REVOKE ALL ON FUNCTION async.drop_day_partitions(space text, parent text, clock text, horizon timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION async.maintain_partitions(now timestamp with time zone, events_kept interval, OUT created integer, OUT dropped integer, OUT skipped integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION async.maintain_partitions(now timestamp with time zone, events_kept interval, OUT created integer, OUT dropped integer, OUT skipped integer) TO sigid_async;
+REVOKE ALL ON FUNCTION async.maintain_partitions(now timestamp with time zone, family text, events_kept interval, OUT created integer, OUT dropped integer, OUT skipped integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION async.maintain_partitions(now timestamp with time zone, family text, events_kept interval, OUT created integer, OUT dropped integer, OUT skipped integer) TO sigid_async;
 
 GRANT INSERT ON TABLE async.events TO sigid_auth;
 GRANT SELECT,INSERT ON TABLE async.events TO sigid_control;
@@ -541,6 +554,8 @@ GRANT SELECT(kid) ON TABLE auth.signing_keys TO sigid_control;
 GRANT SELECT(alg) ON TABLE auth.signing_keys TO sigid_control;
 
 GRANT SELECT(public_jwk) ON TABLE auth.signing_keys TO sigid_control;
+
+GRANT SELECT(sealed_by) ON TABLE auth.signing_keys TO sigid_control;
 
 GRANT SELECT(state) ON TABLE auth.signing_keys TO sigid_control;
 

@@ -21,7 +21,7 @@ use sigid_io::shard::{self, Control, ShardSenders, Shards};
 use sigid_io::tls::TlsSource;
 use sigid_io::{rng, telemetry_http};
 use sigid_oidc::keyring::{self, Keyring};
-use sigid_oidc::keys::RootKey;
+use sigid_oidc::keys::{self, RootKey};
 use sigid_platform::feed::Reader;
 use sigid_platform::outbox::FEED_CHANNEL;
 use std::fmt;
@@ -146,13 +146,10 @@ async fn run(
     let pools = connect(&config, &planes).await?;
     let keyring = Arc::new(open_keyring(&config)?);
     if planes.contains(&Plane::Async) {
-        keyring
-            .ensure(&pools, clock.now_s())
-            .await
-            .map_err(|fault| BootFault::Refused(format!("signing keys: {fault}")))?;
+        keyring.ensure(&pools, clock.now_s()).await.map_err(keys_fault)?;
     }
     if planes.contains(&Plane::Auth) {
-        keyring.refresh(&pools).await.map_err(|fault| BootFault::Refused(format!("signing keys: {fault}")))?;
+        keyring.refresh(&pools).await.map_err(keys_fault)?;
     }
     let freshness = Freshness::new(config.edge.max_stale.as_millis() as i64);
     take_process_lock(&config, &planes, &freshness).await?;
@@ -247,6 +244,13 @@ fn open_keyring(config: &Config) -> Result<Keyring, BootFault> {
     let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
     let root = RootKey::parse(text.trim()).map_err(|fault| named(fault.to_string()))?;
     Ok(Keyring::new(root, &config.jwt))
+}
+
+fn keys_fault(fault: keys::Fault) -> BootFault {
+    match fault {
+        keys::Fault::RootKey => BootFault::Configuration(fault.to_string()),
+        fault => BootFault::Refused(format!("signing keys: {fault}")),
+    }
 }
 
 fn share(config: &Config, clock: Clock, freshness: Freshness, planes: &[Plane]) -> Arc<Shared> {

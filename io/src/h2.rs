@@ -21,7 +21,7 @@ use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, Uri, header};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -65,7 +65,6 @@ struct Connection<S: Service> {
     watch: Rc<Watch>,
     memo: S::Memo,
     peer: IpAddr,
-    batch: Vec<(http::Request<RecvStream>, SendResponse<Bytes>)>,
     waiting: Vec<Waiting>,
     opened_s: u32,
     active_s: u32,
@@ -75,6 +74,12 @@ struct Connection<S: Service> {
     draining_since_s: Option<u32>,
     resets: usize,
     resets_since_s: u32,
+}
+
+/// What came in a turn.
+struct Accepted {
+    requests: u64,
+    is_over: bool,
 }
 
 /// A stream that is not answered yet.
@@ -102,7 +107,6 @@ pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<
         watch,
         memo: S::Memo::default(),
         peer,
-        batch: Vec::new(),
         waiting: Vec::new(),
         opened_s: now_s,
         active_s: now_s,
@@ -158,8 +162,9 @@ impl<S: Service> Connection<S> {
         self.io.turn();
         let mut is_over = self.watch.due_s.get() <= self.shard.second.get() && self.check_deadlines();
         loop {
-            is_over |= self.accept(cx);
-            let answered = self.answer_batch(cx) | self.poll_waiting(cx);
+            let accepted = self.accept(cx);
+            is_over |= accepted.is_over;
+            let answered = self.poll_waiting(cx) || accepted.requests > 0;
             is_over |= self.check_budgets();
             if !answered || is_over {
                 break;
@@ -179,53 +184,55 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// Takes every request that has come; `true` when the connection is over.
-    fn accept(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Takes and answers every request that has come.
+    fn accept(&mut self, cx: &mut Context<'_>) -> Accepted {
+        let mut accepted = Accepted { requests: 0, is_over: false };
+        let mut began = None;
         loop {
             match self.h2.poll_accept(cx) {
-                Poll::Ready(Some(Ok(stream))) => self.batch.push(stream),
-                Poll::Ready(Some(Err(_)) | None) => return true,
-                Poll::Pending => return false,
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    began.get_or_insert_with(Instant::now);
+                    accepted.requests += 1;
+                    self.request(request, respond, cx);
+                }
+                Poll::Ready(Some(Err(_)) | None) => {
+                    accepted.is_over = true;
+                    break;
+                }
+                Poll::Pending => break,
             }
         }
-    }
-
-    fn answer_batch(&mut self, cx: &mut Context<'_>) -> bool {
-        let count = self.batch.len();
-        if count == 0 {
-            return false;
+        if let Some(began) = began {
+            self.active_s = self.shard.second.get();
+            let us = began.elapsed().as_nanos() as u64 / 1000 / accepted.requests;
+            self.shard.metrics.hot_seconds.observe_many(us, accepted.requests);
         }
-        let began = Instant::now();
-        self.active_s = self.shard.second.get();
-        let mut batch = std::mem::take(&mut self.batch);
-        for (request, respond) in batch.drain(..) {
-            self.request(request, respond, cx);
-        }
-        self.batch = batch;
-        let us = began.elapsed().as_nanos() as u64 / 1000 / count as u64;
-        self.shard.metrics.hot_seconds.observe_many(us, count as u64);
-        true
+        accepted
     }
 
     /// The usual case: no body, or all of it in the first DATA frame, used in place. Its credit goes
     /// back to the connection when the stream is dropped.
-    fn request(&mut self, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>, cx: &mut Context<'_>) {
-        let (parts, mut stream) = request.into_parts();
-        if parts.method != Method::POST && stream.is_end_stream() {
-            return self.dispatch(&parts, &Bytes::new(), respond);
+    fn request(
+        &mut self,
+        mut request: http::Request<RecvStream>,
+        mut respond: SendResponse<Bytes>,
+        cx: &mut Context<'_>,
+    ) {
+        if request.method() != Method::POST && request.body().is_end_stream() {
+            return self.dispatch(&mut request, &Bytes::new(), respond);
         }
         let mut got = Vec::new();
-        if let Poll::Ready(Some(Ok(data))) = stream.poll_data(cx) {
-            // At once: a stream that waits for a cold answer must not hold the connection's credit meanwhile.
-            let _ = stream.flow_control().release_capacity(data.len());
-            if stream.is_end_stream() {
-                return self.dispatch(&parts, &data, respond);
+        if let Poll::Ready(Some(Ok(data))) = request.body_mut().poll_data(cx) {
+            if request.body().is_end_stream() {
+                return self.dispatch(&mut request, &data, respond);
             }
+            let _ = request.body_mut().flow_control().release_capacity(data.len());
             if data.len() > BODY_BYTES_MAX {
                 return send(&mut respond, Reply::empty(StatusCode::PAYLOAD_TOO_LARGE));
             }
             got = data.to_vec();
         }
+        let (parts, stream) = request.into_parts();
         let on = WaitingOn::Body { parts: Box::new(parts), stream, got };
         self.wait(Waiting { respond, since_s: self.shard.second.get(), on });
     }
@@ -235,15 +242,17 @@ impl<S: Service> Connection<S> {
         self.waiting.push(waiting);
     }
 
-    fn dispatch(&mut self, parts: &Parts, body: &Bytes, mut respond: SendResponse<Bytes>) {
-        self.io.traffic().unproductive_bytes.set(0);
-        match self.call(parts, body) {
+    fn dispatch(&mut self, request: &mut http::Request<RecvStream>, body: &Bytes, mut respond: SendResponse<Bytes>) {
+        self.io.traffic().note_request();
+        match self.call(Head::of(request), body) {
             Outcome::Reply(reply) => {
                 self.shard.metrics.hot.inc();
                 send(&mut respond, reply);
             }
             Outcome::Cold(cold) => {
-                match self.shard.cold.offer(cold_request(cold.route, parts, body.clone(), self.peer)) {
+                // A stream that waits for the backend must not hold the connection's credit meanwhile.
+                let _ = request.body_mut().flow_control().release_capacity(body.len());
+                match self.shard.cold.offer(cold_request(cold.route, Head::of(request), body.clone(), self.peer)) {
                     Some(receiver) => {
                         self.shard.metrics.cold.inc();
                         self.wait(Waiting {
@@ -258,16 +267,16 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    fn call(&mut self, parts: &Parts, body: &[u8]) -> Outcome {
-        let Some(authority) = authority(parts) else {
+    fn call(&mut self, head: Head<'_>, body: &[u8]) -> Outcome {
+        let Some(authority) = authority(head) else {
             return Outcome::Reply(Reply::empty(StatusCode::BAD_REQUEST));
         };
         let request = Request {
-            method: &parts.method,
-            path: parts.uri.path(),
-            query: parts.uri.query(),
+            method: head.method,
+            path: head.uri.path(),
+            query: head.uri.query(),
             authority,
-            headers: &parts.headers,
+            headers: head.headers,
             body,
             peer: self.peer,
         };
@@ -375,16 +384,18 @@ impl<S: Service> Connection<S> {
             }
         }
         self.active_s = self.shard.second.get();
-        self.io.traffic().unproductive_bytes.set(0);
+        self.io.traffic().note_request();
         let body = Bytes::from(got);
-        match self.call(&parts, &body) {
+        match self.call(Head::from(&*parts), &body) {
             Outcome::Reply(reply) => {
                 self.shard.metrics.hot.inc();
                 send(&mut waiting.respond, reply);
                 true
             }
             Outcome::Cold(cold) => {
-                if let Some(receiver) = self.shard.cold.offer(cold_request(cold.route, &parts, body, self.peer)) {
+                if let Some(receiver) =
+                    self.shard.cold.offer(cold_request(cold.route, Head::from(&*parts), body, self.peer))
+                {
                     self.shard.metrics.cold.inc();
                     waiting.since_s = self.shard.second.get();
                     self.step_cold(waiting, receiver, cold.address, cx)
@@ -487,8 +498,8 @@ fn seconds(duration: std::time::Duration) -> u32 {
 }
 
 /// `:authority`, else one `Host`; both must agree when both are there. `None`: contradictory.
-fn authority(parts: &Parts) -> Option<&str> {
-    let mut hosts = parts.headers.get_all(header::HOST).iter();
+fn authority(head: Head<'_>) -> Option<&str> {
+    let mut hosts = head.headers.get_all(header::HOST).iter();
     let host = match hosts.next() {
         Some(host) => Some(host.to_str().ok()?),
         None => None,
@@ -496,23 +507,43 @@ fn authority(parts: &Parts) -> Option<&str> {
     if hosts.next().is_some() {
         return None;
     }
-    match (parts.uri.authority(), host) {
+    match (head.uri.authority(), host) {
         (Some(authority), Some(host)) => authority.as_str().eq_ignore_ascii_case(host).then_some(host),
         (Some(authority), None) => Some(authority.as_str()),
         (None, host) => Some(host.unwrap_or_default()),
     }
 }
 
-fn cold_request(route: u16, parts: &Parts, body: Bytes, peer: IpAddr) -> ColdRequest {
+fn cold_request(route: u16, head: Head<'_>, body: Bytes, peer: IpAddr) -> ColdRequest {
     ColdRequest {
         route,
-        method: parts.method.clone(),
-        path: parts.uri.path().to_owned(),
-        query: parts.uri.query().map(str::to_owned),
-        authority: authority(parts).unwrap_or_default().to_owned(),
-        headers: parts.headers.clone(),
+        method: head.method.clone(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().map(str::to_owned),
+        authority: authority(head).unwrap_or_default().to_owned(),
+        headers: head.headers.clone(),
         body,
         peer,
+    }
+}
+
+/// A request's head, wherever it is kept.
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+}
+
+impl<'a> Head<'a> {
+    fn of<B>(request: &'a http::Request<B>) -> Self {
+        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
+    }
+}
+
+impl<'a> From<&'a Parts> for Head<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        Self { method: &parts.method, uri: &parts.uri, headers: &parts.headers }
     }
 }
 

@@ -25,6 +25,11 @@ const RECV_BYTES: usize = 64 * 1024;
 pub const OUT_BYTES_MAX: usize = 256 * 1024;
 /// Bytes a connection may receive before the shard's others have their turn.
 pub const TURN_BYTES_MAX: usize = 64 * 1024;
+/// The same for a connection that has received [`SUSPECT_BYTES`] beyond what its requests account for.
+pub const SUSPECT_TURN_BYTES_MAX: usize = 8 * 1024;
+const SUSPECT_BYTES: usize = 128 * 1024;
+/// What one request accounts for: the largest body, header and framing.
+pub const REQUEST_BYTES_MAX: usize = 96 * 1024;
 /// Chunks a shard keeps for the next reads.
 const CHUNKS_MAX: usize = 64;
 
@@ -54,12 +59,13 @@ impl Incoming {
     }
 
     /// Reads the socket once into an empty chunk.
-    fn receive(&mut self, socket: &mut Socket<'_>) -> io::Result<usize> {
+    fn receive(&mut self, socket: &mut Socket<'_>, bytes_max: usize) -> io::Result<usize> {
         let chunk = CHUNKS.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; RECV_BYTES].into_boxed_slice());
         let chunk = self.chunk.insert(chunk);
         self.at = 0;
         self.end = 0;
-        match socket.read(chunk) {
+        let room = bytes_max.min(chunk.len());
+        match socket.read(chunk.get_mut(..room).unwrap_or_default()) {
             Ok(n) if n > 0 => {
                 self.end = n;
                 Ok(n)
@@ -131,10 +137,22 @@ pub struct TlsIo {
 /// What passed the socket, for the budgets of the connection.
 #[derive(Default)]
 pub struct Traffic {
-    /// Bytes received since the last completed request.
+    /// Bytes received beyond what the completed requests account for.
     pub unproductive_bytes: Cell<usize>,
     /// TLS bytes the kernel took from us so far.
     pub sent_bytes: Cell<u64>,
+}
+
+impl Traffic {
+    /// What the connection may receive in one turn: little, once it has sent much and asked for nothing.
+    fn turn_bytes_max(&self) -> usize {
+        if self.unproductive_bytes.get() > SUSPECT_BYTES { SUSPECT_TURN_BYTES_MAX } else { TURN_BYTES_MAX }
+    }
+
+    /// A request has come whole: it accounts for as much as a request may be.
+    pub fn note_request(&self) {
+        self.unproductive_bytes.set(self.unproductive_bytes.get().saturating_sub(REQUEST_BYTES_MAX));
+    }
 }
 
 struct Socket<'a> {
@@ -241,9 +259,9 @@ impl TlsIo {
 
 impl Inner {
     /// Reads the socket once; `false` when it had nothing.
-    fn receive(&mut self, traffic: &Traffic) -> io::Result<bool> {
+    fn receive(&mut self, traffic: &Traffic, bytes_max: usize) -> io::Result<bool> {
         let mut socket = Socket { fd: self.socket.as_raw_fd(), traffic };
-        match self.incoming.receive(&mut socket) {
+        match self.incoming.receive(&mut socket, bytes_max) {
             Ok(0) => {
                 self.is_eof = true;
                 Ok(true)
@@ -294,7 +312,7 @@ impl Inner {
             if self.reading.is_armed {
                 ready!(self.reading.poll(cx))?;
             }
-            if !self.receive(traffic)? {
+            if !self.receive(traffic, TURN_BYTES_MAX)? {
                 self.arm_reading();
             }
         }
@@ -354,11 +372,9 @@ impl Inner {
             if self.is_drained {
                 return Poll::Pending;
             }
-            if self.turn_bytes >= TURN_BYTES_MAX {
-                // The others' turn; then this connection goes on, and its budgets are looked at in between.
-                self.is_drained = true;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            let allowance = traffic.turn_bytes_max().saturating_sub(self.turn_bytes);
+            if allowance == 0 {
+                return self.yield_turn(cx);
             }
             if self.reading.is_armed {
                 match self.reading.poll(cx) {
@@ -369,10 +385,24 @@ impl Inner {
                     Poll::Ready(result) => result?,
                 }
             }
-            if !self.receive(traffic)? {
+            if !self.receive(traffic, allowance)? {
                 self.arm_reading();
             }
         }
+    }
+
+    /// The others' turn: this connection goes on when the driver has looked at all of them. It waits for readiness
+    /// rather than waking itself, because a task that is always ready keeps timers and other threads' news waiting.
+    fn yield_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_drained = true;
+        if !self.reading.is_armed {
+            self.arm_reading();
+        }
+        if let Poll::Ready(ready) = self.reading.poll(cx) {
+            ready?;
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::cli::{complain, say};
 use crate::config::{self, Config};
 use sigid_io::probe::{self, Probe};
-use sigid_io::settings::ServerSettings;
+use sigid_io::settings::Network;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,7 +58,7 @@ async fn ask(config: &Config) -> Result<u16, String> {
         name: &config.oidc.issuer_host,
         trust_pem_path: trust,
         path: "/health/ready",
-        proxy_header: expects_header(server, address),
+        proxy_header: expects_header(server.proxy_protocol, &server.trusted_proxies, address),
     };
     tokio::time::timeout(DEADLINE, probe::get(&probe))
         .await
@@ -67,8 +67,8 @@ async fn ask(config: &Config) -> Result<u16, String> {
 }
 
 /// Who connects to an address of this machine from this machine comes from that address.
-fn expects_header(server: &ServerSettings, address: IpAddr) -> bool {
-    server.proxy_protocol && server.trusted_proxies.iter().any(|network| network.contains(address))
+fn expects_header(proxy_protocol: bool, trusted_proxies: &[Network], address: IpAddr) -> bool {
+    proxy_protocol && trusted_proxies.iter().any(|network| network.contains(address))
 }
 
 /// The address by which a listener on every address is reached from its own machine.
@@ -77,5 +77,24 @@ fn reachable(host: IpAddr) -> IpAddr {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         host => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_is_sent_where_the_listener_wants_it_from_here() {
+        let rows = [
+            (true, "127.0.0.0/8", "127.0.0.1", true, "trusted"),
+            (true, "10.0.0.0/8", "127.0.0.1", false, "this machine is not trusted, so a header would be refused"),
+            (true, "10.0.0.0/8", "10.1.2.3", true, "a listener on an address of its own"),
+            (false, "127.0.0.0/8", "127.0.0.1", false, "trusted for X-Forwarded-For only"),
+        ];
+        for (proxy_protocol, trusted, address, expected, reason) in rows {
+            let trusted = [Network::parse(trusted).unwrap()];
+            assert_eq!(expects_header(proxy_protocol, &trusted, address.parse().unwrap()), expected, "{reason}");
+        }
     }
 }

@@ -243,14 +243,12 @@ fn check_allowed_hosts(values: &Values, issuer: &str, problems: &mut Problems) -
 
 /// A server that turns away whoever follows its own issuer answers nobody.
 fn check_issuer_allowed(values: &Values, hosts: &[String], issuer: &str, problems: &mut Problems) {
-    let Ok(origin) = Origin::parse(issuer) else { return };
-    let authority = issuer.strip_prefix("https://").unwrap_or(issuer);
-    let host = match origin.port {
-        Some(port) => authority.strip_suffix(&format!(":{port}")).unwrap_or(authority),
-        None => authority,
-    };
-    let is_allowed = hosts.iter().any(|allowed| allowed == authority || allowed == host);
-    if !is_allowed && !hosts.is_empty() && !problems.mentions("server.allowed_hosts") {
+    let (Ok(origin), Some((_, authority))) = (Origin::parse(issuer), issuer.split_once("://")) else { return };
+    let port = origin.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let host = authority.strip_suffix(&port).unwrap_or(authority);
+    let is_allowed = hosts.is_empty() || hosts.iter().any(|allowed| allowed == authority || allowed == host);
+    let doubted = ["server.allowed_hosts", "oidc.issuer"].iter().any(|name| problems.mentions(name));
+    if !is_allowed && !doubted {
         let what = format!("lacks the issuer's {}, whose requests would all get 421", shown(authority));
         values.refuse(problems, "allowed_hosts", what, format!("add {} to it", shown(authority)));
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use sigid_io::settings::Plane;
 
@@ -70,23 +71,42 @@ impl Draft {
     }
 }
 
+/// A certificate, long expired, which is no fault of the configuration; its key, and another key.
+static PEM: LazyLock<[String; 3]> = LazyLock::new(|| {
+    let [key, other] = [(); 2].map(|()| rcgen::KeyPair::generate().unwrap());
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    [params.self_signed(&key).unwrap().pem(), key.serialize_pem(), other.serialize_pem()]
+});
+
 fn disk(path: &Path) -> io::Result<String> {
+    let [certificate, key, other_key] = &*PEM;
     let text = match path.to_str().unwrap() {
         "/etc/sigid/cert.pem" | "/etc/sigid/ca.pem" | "/etc/sigid/server.pem" | "/etc/sigid/database-ca.pem" => {
-            "-----BEGIN CERTIFICATE-----\n"
+            certificate
         }
-        "/etc/sigid/key.pem" | "/etc/sigid/server.key" => "-----BEGIN PRIVATE KEY-----\n",
+        "/etc/sigid/key.pem" | "/etc/sigid/server.key" => key,
+        "/etc/sigid/other.key" => other_key,
+        "/etc/sigid/cut.pem" => "-----BEGIN CERTIFICATE-----\nMIIB\n",
+        "/etc/sigid/noise.pem" => "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "/etc/sigid/noise.key" => "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
         "/etc/sigid/locked.pem" => "-----BEGIN ENCRYPTED PRIVATE KEY-----\n",
-        "/etc/sigid/root.key" => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+        "/etc/sigid/root.key" | "/etc/sigid/shared.key" => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
         "/etc/sigid/secret.pem" => return Err(io::ErrorKind::PermissionDenied.into()),
         _ => return Err(io::ErrorKind::NotFound.into()),
     };
     Ok(text.to_owned())
 }
 
+fn mode(path: &Path) -> Option<u32> {
+    disk(path).ok().map(|_| if path.ends_with("shared.key") { 0o100_640 } else { 0o100_600 })
+}
+
 fn examine_with(text: &str, environment: &[(&str, &str)]) -> Examined {
     let find = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    let world = World { file: "sigid.toml", directory: Path::new("/etc/sigid"), environment: &find, read_file: &disk };
+    let directory = Path::new("/etc/sigid");
+    let world = World { file: "sigid.toml", directory, environment: &find, read_file: &disk, file_mode: &mode };
     examine(text, &world)
 }
 
@@ -123,6 +143,8 @@ const BROKEN: &[(&[&str], &str)] = &[
     (&["server.trusted_proxies = [\"10.0.0.1\", \"10.0.0.1\"]"], "server.trusted_proxies: \"10.0.0.1\" is listed twice; list it once"),
     (&["server.allowed_hosts = [\"https://a.example\"]"], "server.allowed_hosts: entry 1 is not a host or host:port; write it like \"auth.example.com\", without a scheme"),
     (&["server.allowed_hosts = [\"a.example\", \"A.example\"]"], "server.allowed_hosts: \"A.example\" is listed twice; list it once"),
+    (&["server.allowed_hosts = [\"localhost:443\", \"evil-localhost\"]"], "server.allowed_hosts: lacks the issuer's \"localhost:8443\", whose requests would all get 421; add \"localhost:8443\" to it"),
+    (&["server.allowed_hosts = [\"auth.localhost\"]", "oidc.issuer = \"https://[::1]\""], "server.allowed_hosts: lacks the issuer's \"[::1]\", whose requests would all get 421; add \"[::1]\" to it"),
     (&["server.proxy_protocol = true"], "server.proxy_protocol: is true, but nobody is trusted to send the header; list the balancers in trusted_proxies, or set it to false"),
     (&["server.drain_secs = -1"], "server.drain_secs: -1 is out of range; use 1 to 3600"),
     (&["server.require_ssl = true"], "server.require_ssl: is not a setting of [server]; move it under [database]"),
@@ -135,6 +157,10 @@ const BROKEN: &[(&[&str], &str)] = &[
     (&["server.tls.key_pem_path = \"secret.pem\""], "server.tls.key_pem_path: \"secret.pem\" cannot be read, permission is denied; name a file that this user may read"),
     (&["server.tls.key_pem_path = \"cert.pem\""], "server.tls.key_pem_path: \"cert.pem\" holds no private key in PEM form; name a file with -----BEGIN PRIVATE KEY-----"),
     (&["server.tls.key_pem_path = \"locked.pem\""], "server.tls.key_pem_path: \"locked.pem\" is encrypted; name an unencrypted key that only this user may read"),
+    (&["server.tls.key_pem_path = \"other.key\""], "server.tls.key_pem_path: \"other.key\" does not belong to the certificate of cert_pem_path; name the key that certificate was made for"),
+    (&["server.tls.key_pem_path = \"noise.key\""], "server.tls.key_pem_path: \"noise.key\" holds a key that TLS cannot sign with; use an ECDSA P-256 or P-384, Ed25519 or RSA key"),
+    (&["server.tls.cert_pem_path = \"noise.pem\""], "server.tls.cert_pem_path: \"noise.pem\" holds a certificate that cannot be read; name the file that the authority issued"),
+    (&["server.tls.cert_pem_path = \"cut.pem\""], "server.tls.cert_pem_path: \"cut.pem\" holds a certificate that cannot be read; name the file that the authority issued"),
     (&["server.tls.ca_pem_path = \"no.pem\""], "server.tls.ca_pem_path: \"no.pem\" cannot be read, there is no such file; name a file that this user may read"),
     (&["server.tls.min_version = 1.2"], "server.tls.min_version: is a fraction; use \"1.3\" or \"1.2\""),
     (&["server.tls.min_version = \"1.1\""], "server.tls.min_version: \"1.1\" is not a TLS version SigID speaks; use \"1.3\" or \"1.2\""),
@@ -420,6 +446,36 @@ fn production_ends_with_the_key_service_alone_when_all_else_is_there() {
 }
 
 #[test]
+fn the_issuer_is_allowed_with_or_without_its_port() {
+    for hosts in ["[]", "[\"localhost\"]", "[\"LOCALHOST:8443\"]", "[\"other.example\", \"localhost:8443\"]"] {
+        assert_eq!(lines(&Draft::local().with(&[&format!("server.allowed_hosts = {hosts}")]), &[]), [""; 0], "{hosts}");
+    }
+    let v6 = ["server.allowed_hosts = [\"[::1]\"]", "oidc.issuer = \"https://[::1]:8443\""];
+    assert_eq!(lines(&Draft::local().with(&v6), &[]), [""; 0]);
+}
+
+#[test]
+fn a_mark_is_kept_past_the_longest_access_token_that_can_be_configured() {
+    let longest = |key: &sigid_core::settings::Key| match key.kind {
+        sigid_core::settings::Kind::Integer { max, .. } if key.name.starts_with("access_token_lifetime") => Some(max),
+        _ => None,
+    };
+    let accepted_s = sigid_oidc::config::JWT_SECTION.keys.iter().filter_map(longest).max().unwrap();
+    assert_eq!(sigid_tenant::MARK_LIFE_MIN_S, accepted_s);
+    assert_eq!(sigid_oidc::keys::model::TOKEN_LIFE_MIN_S, accepted_s);
+}
+
+#[test]
+fn a_root_key_that_others_read_is_noted_and_in_production_refused() {
+    let shared = ["security.root_key_path = \"shared.key\""];
+    let expected = "security.root_key_path: \"shared.key\" can be read by others than its owner; take their rights away with: chmod 600";
+    assert!(lines(&Draft::production().with(&shared), &[]).contains(&expected.to_owned()));
+    let local = examine_with(&Draft::local().with(&shared), &[]);
+    assert_eq!(local.problems.to_string(), "", "development lives with it");
+    assert_eq!(local.checklist.last().map(|item| item.verdict), Some(Missing));
+}
+
+#[test]
 fn production_names_every_missing_companion() {
     let cases: [(&[&str], &str); 8] = [
         (
@@ -462,9 +518,9 @@ fn production_names_every_missing_companion() {
 fn the_checklist_follows_the_configuration() {
     let verdicts =
         |text: &str| -> Vec<Verdict> { examine_with(text, &[]).checklist.iter().map(|item| item.verdict).collect() };
-    let all = [Good, Later, Good, Good, Good, Good, Good, Good, Later, Later, Good, Later];
+    let all = [Good, Later, Good, Good, Good, Good, Good, Good, Later, Later, Good, Later, Good];
     assert_eq!(verdicts(&Draft::production().with(&[])), all);
-    let local = [Missing, Later, Good, Good, Missing, Missing, Missing, Good, Later, Later, Good, Later];
+    let local = [Missing, Later, Good, Good, Missing, Missing, Missing, Good, Later, Later, Good, Later, Good];
     assert_eq!(verdicts(&Draft::local().with(&[])), local);
 }
 

@@ -27,10 +27,7 @@ fn allowed(cors: Cors, shared: &Shared, tables: &Tables, headers: &HeaderMap) ->
 }
 
 /// Adds the headers of an actual request.
-pub fn decorate(mut reply: Reply, cors: Cors, shared: &Shared, tables: &Tables, headers: &HeaderMap) -> Reply {
-    if cors == Cors::None {
-        return reply;
-    }
+pub fn decorate(reply: &mut Reply, cors: Cors, shared: &Shared, tables: &Tables, headers: &HeaderMap) {
     if cors == Cors::Clients {
         reply.headers.append(header::VARY, HeaderValue::from_static("Origin"));
     }
@@ -41,7 +38,6 @@ pub fn decorate(mut reply: Reply, cors: Cors, shared: &Shared, tables: &Tables, 
             HeaderValue::from_static("WWW-Authenticate, Retry-After, DPoP-Nonce"),
         );
     }
-    reply
 }
 
 /// The answer to a preflight, or `None` when the request is not one.

@@ -35,7 +35,6 @@ pub const FEATURE: Feature = Feature {
         ("jwks_uri", Member::Path(JWKS_PATH)),
         ("id_token_signing_alg_values_supported", Member::Strings(&["ES256", "EdDSA"])),
         ("subject_types_supported", Member::Strings(&["public"])),
-        ("response_types_supported", Member::Strings(&[])),
     ],
 };
 
@@ -66,6 +65,8 @@ impl Documents {
             match member {
                 Member::Path(path) => drop(metadata.insert((*name).to_owned(), json!(format!("{issuer}{path}")))),
                 Member::Bool(value) => drop(metadata.insert((*name).to_owned(), json!(value))),
+                // RFC 8414 section 3.2: a member with no element is left out.
+                Member::Strings([]) => {}
                 Member::Strings(values) => join(metadata.entry(*name).or_insert_with(|| json!([])), values),
             }
         }

@@ -8,7 +8,7 @@
 use crate::backend::{Backend, BackendFault, Call};
 use crate::cors;
 use crate::fault::{self, OAuthError};
-use crate::feature::{Feature, Guarded, Hot, Route, Serve};
+use crate::feature::{Cors, Feature, Guarded, Hot, Route, Serve};
 use crate::guard::{self, AuthFault, Authenticated, Client, Credentials, Permit};
 use crate::health;
 use crate::shard::{EdgeShard, Memo, Shared};
@@ -73,14 +73,14 @@ impl Router {
 
 /// The hot side.
 pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome {
-    match decide(shard, request, memo) {
-        // A reply to HEAD has no body, a refusal neither (RFC 9110 section 9.3.2).
-        Outcome::Reply(mut reply) if request.method == Method::HEAD => {
-            reply.body.clear();
-            Outcome::Reply(reply)
-        }
-        outcome => outcome,
+    let mut outcome = decide(shard, request, memo);
+    // A reply to HEAD has no body, a refusal neither (RFC 9110 section 9.3.2).
+    if request.method == Method::HEAD
+        && let Outcome::Reply(reply) = &mut outcome
+    {
+        reply.body.clear();
     }
+    outcome
 }
 
 fn decide(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome {
@@ -110,8 +110,11 @@ fn decide(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome 
     };
     match reply {
         Hot::Cold => go_cold(shard, request, at),
-        Hot::Reply(reply) => {
-            Outcome::Reply(cors::decorate(reply, route.cors, shared, &shard.tables.borrow(), request.headers))
+        Hot::Reply(mut reply) => {
+            if route.cors != Cors::None {
+                cors::decorate(&mut reply, route.cors, shared, &shard.tables.borrow(), request.headers);
+            }
+            Outcome::Reply(reply)
         }
     }
 }
@@ -184,7 +187,8 @@ pub fn cold(backend: Arc<Backend>, request: ColdRequest) -> BoxFuture<'static, R
         entry.cold_seconds.observe_us(us);
         let outcome = served.refused.unwrap_or_else(|| outcome(reply.status));
         log(entry, &method, &reply, outcome, &request_id, address, served.asked.as_ref(), us);
-        cors::decorate(reply, entry.route.cors, &shared, &backend.feed.tables(), &headers)
+        cors::decorate(&mut reply, entry.route.cors, &shared, &backend.feed.tables(), &headers);
+        reply
     })
 }
 

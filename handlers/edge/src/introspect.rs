@@ -111,6 +111,10 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Hot {
         return Hot::Cold;
     }
     let Some(fields) = form::introspection_in_place(request.body) else { return Hot::Cold };
+    if fields.client_id.is_some() && fields.client_secret.is_none() {
+        // Beside a header it must name the same client, alone it names a public one: the guard knows both.
+        return Hot::Cold;
+    }
     let now_s = shared.clock.coarse_now_s();
     // Borrowed, not cloned: a count that all shards share would be fought over. No message comes in between.
     let tables = shard.tables.borrow();

@@ -10,6 +10,7 @@ use sigid_io::pg::{self, Plane, Pool, Pools};
 use sigid_oidc::keyring;
 use sigid_oidc::keys::{Policy, RootKey};
 use sigid_platform::outbox::{Act, load_database_ms};
+use sigid_tenant::tenants;
 
 use super::fault::Fault;
 use crate::cli::say;
@@ -94,9 +95,11 @@ async fn connect(config: &Config) -> Result<Pools, Fault> {
     let pools = Pools::connect(&config.database.pg, &planes).await?;
     pg::check_planes(&pools, &planes).await?;
     match migrate::check_level(pools.pool(Plane::Control), migrations::ALL).await? {
-        Level::Current => Ok(pools),
-        level => Err(Fault::refused(format!("database: {level}"))),
+        Level::Current => {}
+        level => return Err(Fault::refused(format!("database: {level}"))),
     }
+    tenants::check_control(pools.pool(Plane::Control)).await?;
+    Ok(pools)
 }
 
 /// This machine's clock, corrected to the database's and by the development shift.

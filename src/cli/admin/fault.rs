@@ -31,6 +31,14 @@ impl Fault {
         Self { line: lines.into(), code: 78 }
     }
 
+    /// The connection is some other plane's.
+    fn not_control() -> Self {
+        Self::configuration(
+            "database.control_url: its role has not the rights of the control plane; name a role that is a member of \
+             sigid_control, as sigid migrate makes it",
+        )
+    }
+
     pub(super) fn exit_code(&self) -> u8 {
         self.code
     }
@@ -47,10 +55,7 @@ impl From<PgFault> for Fault {
         match &fault {
             PgFault::Settings(what) => Self::configuration(format!("database.url: {what}; see sigid check")),
             PgFault::Unreachable(_) | PgFault::Timeout => Self { line: format!("sigid admin: {fault}"), code: 69 },
-            PgFault::Other(state) if &**state == INSUFFICIENT_PRIVILEGE => Self::configuration(format!(
-                "database.control_url: its role may not do this (SQLSTATE {INSUFFICIENT_PRIVILEGE}); name a role that \
-                 is a member of sigid_control, as sigid migrate makes it"
-            )),
+            PgFault::Other(state) if &**state == INSUFFICIENT_PRIVILEGE => Self::not_control(),
             _ => Self::refused(fault.to_string()),
         }
     }
@@ -60,6 +65,7 @@ impl From<tenants::Fault> for Fault {
     fn from(fault: tenants::Fault) -> Self {
         match fault {
             tenants::Fault::Database(fault) => fault.into(),
+            tenants::Fault::NotControl => Self::not_control(),
             refused => Self::refused(refused.to_string()),
         }
     }
@@ -97,8 +103,9 @@ mod tests {
 
     #[test]
     fn a_fault_says_what_the_operator_can_do() {
-        let rows: [(Fault, u8, &str); 4] = [
-            (PgFault::Other("42501".into()).into(), 78, "database.control_url: its role may not do this"),
+        let rows: [(Fault, u8, &str); 5] = [
+            (PgFault::Other("42501".into()).into(), 78, "database.control_url: its role has not the rights"),
+            (tenants::Fault::NotControl.into(), 78, "database.control_url: its role has not the rights"),
             (PgFault::Other("XX000".into()).into(), 1, "sigid admin: database fault XX000"),
             (PgFault::Timeout.into(), 69, "sigid admin: database deadline passed"),
             (keys::Fault::RootKey.into(), 78, "security.root_key_path: "),

@@ -45,7 +45,7 @@ impl Trial {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
-            let driver = tokio::spawn(connection);
+            let driver = sigid_io::backend::spawn(connection);
             let rows = client.simple_query(statement).await.unwrap();
             drop(client);
             driver.await.unwrap().unwrap();

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 
 use sigid_core::b64;
 use sigid_io::clock::Clock;
-use sigid_io::migrate::Migrator;
+use sigid_io::migrate::{MigrateFault, Migrator};
 use sigid_io::pg::{Plane, Pools};
 use sigid_io::rng;
 
@@ -197,13 +197,21 @@ fn prepare_database(config: &Config, cluster: &Cluster, state: &State) -> Result
         let app_url = cluster.url(APP);
         let migrator = Migrator::new(&cluster.url(OWNER), &Plane::ALL.map(|plane| (plane, app_url.as_str())));
         let migrated = migrator.run(crate::migrations::ALL, false, &mut |_| {}).await;
-        migrated.map_err(|fault| Fault::postgres(format!("cannot migrate: {fault}")))?;
+        migrated.map_err(|fault| Fault::postgres(format!("cannot migrate: {fault}{}", cure(&fault))))?;
         let database = |fault| Fault::postgres(format!("cannot reach the database: {fault}"));
         let pools = Pools::connect(&config.database.pg, &[Plane::Control]).await.map_err(database)?;
         seed::ensure(pools.pool(Plane::Control), state, Clock::new().now_s()).await?;
         pools.close().await;
         Ok(())
     })
+}
+
+/// What a developer does about a database that another build made.
+fn cure(fault: &MigrateFault) -> &'static str {
+    match fault {
+        MigrateFault::Level(_) => "; start over with --reset, which removes what was kept",
+        _ => "",
+    }
 }
 
 /// What is read of this process's environment: where programs and sockets are, and nothing of SigID's settings.

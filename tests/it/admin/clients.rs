@@ -14,8 +14,19 @@ fn credential(document: &Value) -> Credential {
 }
 
 const CREATE: [&str; 13] = [
-    "client", "create", "--tenant", "one", "--client-name", "A client", "--grant-type", "client_credentials", "--scope",
-    "a b", "--scope", "c", "--resource=https://new.example",
+    "client",
+    "create",
+    "--tenant",
+    "one",
+    "--client-name",
+    "A client",
+    "--grant-type",
+    "client_credentials",
+    "--scope",
+    "a b",
+    "--scope",
+    "c",
+    "--resource=https://new.example",
 ];
 
 #[tokio::test]

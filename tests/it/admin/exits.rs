@@ -37,9 +37,21 @@ async fn every_command_ends_with_its_code() {
         ("a tenant that is not", &["client", "create", "--tenant", "three"], 1),
         ("a feature that is not built", &["client", "create", "--tenant", "one", "--jwks-uri", "https://a.example"], 1),
         ("a grant that is not", &["client", "create", "--tenant", "one", "--grant-type", "password"], 1),
-        ("a public client without redirects", &["client", "create", "--tenant", "one", "--token-endpoint-auth-method", "none"], 1),
-        ("an audience that is taken", &["client", "create", "--tenant", "one", "--grant-type", "", "--audience", "https://api.one.example"], 1),
-        ("an audience with a fragment", &["client", "create", "--tenant", "one", "--grant-type", "", "--audience", "https://a.example#b"], 1),
+        (
+            "a public client without redirects",
+            &["client", "create", "--tenant", "one", "--token-endpoint-auth-method", "none"],
+            1,
+        ),
+        (
+            "an audience that is taken",
+            &["client", "create", "--tenant", "one", "--grant-type", "", "--audience", "https://api.one.example"],
+            1,
+        ),
+        (
+            "an audience with a fragment",
+            &["client", "create", "--tenant", "one", "--grant-type", "", "--audience", "https://a.example#b"],
+            1,
+        ),
         ("a young key", &["key", "rotate"], 1),
     ];
     for (reason, arguments, code) in rows {

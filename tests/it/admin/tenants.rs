@@ -11,7 +11,10 @@ use crate::support::wait::until_true;
 async fn tenants_are_created_and_listed() {
     let site = Site::new().await;
     let made = site.admin(&["tenant", "create", "three", "--name", "Number three"]).json();
-    assert_eq!((&made["slug"], &made["display_name"], &made["state"]), (&json!("three"), &json!("Number three"), &json!("active")));
+    assert_eq!(
+        (&made["slug"], &made["display_name"], &made["state"]),
+        (&json!("three"), &json!("Number three"), &json!("active"))
+    );
     assert!(made["tenant_id"].as_str().unwrap().len() == 36 && made["created_at"].is_i64());
     let listed = site.admin(&["tenant", "list"]).json();
     let slugs: Vec<&Value> = listed.as_array().unwrap().iter().map(|tenant| &tenant["slug"]).collect();

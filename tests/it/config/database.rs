@@ -87,7 +87,11 @@ async fn two_migrations_at_once_are_as_good_as_one() {
 #[tokio::test]
 async fn a_database_that_is_ahead_or_changed_is_refused_by_all() {
     for (reason, change, said) in [
-        ("ahead", "insert into public.sigid_migrations (name, sha256) values ('999912312359_later', 'x')", "999912312359_later"),
+        (
+            "ahead",
+            "insert into public.sigid_migrations (name, sha256) values ('999912312359_later', 'x')",
+            "999912312359_later",
+        ),
         ("changed", "update public.sigid_migrations set sha256 = 'x'", "202611240900_edge_foundation"),
     ] {
         let site = Site::new().await;
@@ -115,10 +119,16 @@ async fn the_server_refuses_roles_that_row_level_security_does_not_bind() {
     let member = role("member", "").await;
     owner.batch_execute(&format!("grant {OWNER} to {member}")).await.unwrap();
     let heir = role("heir", "").await;
-    owner.batch_execute(&format!("alter table control.tenants owner to {heir}; grant usage on schema control to {heir}")).await.unwrap();
-    for (reason, user) in
-        [("the superuser that owns all", OWNER), ("BYPASSRLS", &bypass), ("a member of the owner", &member), ("owner of a table", &heir)]
-    {
+    owner
+        .batch_execute(&format!("alter table control.tenants owner to {heir}; grant usage on schema control to {heir}"))
+        .await
+        .unwrap();
+    for (reason, user) in [
+        ("the superuser that owns all", OWNER),
+        ("BYPASSRLS", &bypass),
+        ("a member of the owner", &member),
+        ("owner of a table", &heir),
+    ] {
         let settings = site.settings().text("database.url", site.database.url(user));
         let ended = run(&site, "serve", settings);
         assert_eq!(ended.code, 78, "{reason}: {}", ended.err);
@@ -149,7 +159,10 @@ async fn each_plane_may_have_a_role_that_can_no_more_than_its_plane() {
     assert!(!conn.ask(introspect(&api, &issued)).await.is_active());
     let (directory, _) = site.furnish(settings);
     cli::admin(&directory.join("sigid.toml"), &["client", "disable", "service"]).expect(0);
-    crate::support::wait::until_true("the disabled client", async || conn.ask(token(&service, &[])).await.status == 401).await;
+    crate::support::wait::until_true("the disabled client", async || {
+        conn.ask(token(&service, &[])).await.status == 401
+    })
+    .await;
     let role = async |plane: &str| site.database.connect(&format!("it_{plane}_{pid}")).await;
     for (plane, statement) in [
         ("auth", "update control.clients set state = 'active'"),
@@ -172,15 +185,25 @@ async fn without_a_scope_the_server_s_role_sees_nothing() {
     let count = async |table: &str| -> i64 {
         app.query_one(&format!("select count(*) from {table}"), &[]).await.unwrap().get(0)
     };
-    let tables = ["control.tenants", "control.clients", "control.client_secrets", "control.client_audiences", "async.events", "async.feed", "auth.marks"];
+    let tables = [
+        "control.tenants",
+        "control.clients",
+        "control.client_secrets",
+        "control.client_audiences",
+        "async.events",
+        "async.feed",
+        "auth.marks",
+    ];
     for table in tables {
         assert_eq!(count(table).await, 0, "{table}");
     }
     let owner = site.database.connect(OWNER).await;
-    let two: String = owner.query_one("select tenant_id::text from control.tenants where slug = 'two'", &[]).await.unwrap().get(0);
+    let two: String =
+        owner.query_one("select tenant_id::text from control.tenants where slug = 'two'", &[]).await.unwrap().get(0);
     app.batch_execute(&format!("begin; set local app.tenant = '{two}'")).await.unwrap();
     assert_eq!(count("control.clients").await, 2, "one tenant's own");
-    let changed = app.execute("update control.clients set state = 'disabled' where client_id = 'service'", &[]).await.unwrap();
+    let changed =
+        app.execute("update control.clients set state = 'disabled' where client_id = 'service'", &[]).await.unwrap();
     assert_eq!(changed, 0, "another tenant's client cannot be reached");
     app.batch_execute("rollback").await.unwrap();
 }

@@ -14,17 +14,20 @@ async fn every_plane_has_a_url_of_its_own_in_the_environment() {
     let site = Site::new().await;
     let good = site.database.url(APP);
     // The file alone leads nowhere; the environment cures it.
-    let environment =
-        ["DATABASE_IDENTITY_URL", "DATABASE_AUTH_URL", "DATABASE_CONTROL_URL", "DATABASE_ASYNC_URL"].map(|name| (name, good.clone()));
+    let environment = ["DATABASE_IDENTITY_URL", "DATABASE_AUTH_URL", "DATABASE_CONTROL_URL", "DATABASE_ASYNC_URL"]
+        .map(|name| (name, good.clone()));
     let start = Start { environment: environment.to_vec(), ..Start::default() };
     let server = site.start(site.settings().text("database.url", NOWHERE), &start).await;
     server.ask(token(&client("service"), &[])).await.expect(200);
     drop(server);
     // The file alone is good; one variable spoils it, for the plane that it names.
-    for (name, plane) in [("DATABASE_AUTH_URL", "auth"), ("DATABASE_CONTROL_URL", "control"), ("DATABASE_ASYNC_URL", "async")] {
+    for (name, plane) in
+        [("DATABASE_AUTH_URL", "auth"), ("DATABASE_CONTROL_URL", "control"), ("DATABASE_ASYNC_URL", "async")]
+    {
         let (directory, _) = site.furnish(site.settings());
         let config = directory.join("sigid.toml");
-        let ended = cli::run(&["serve", "-c", config.to_str().unwrap()], &[(name, NOWHERE), ("SIGID_RUNTIME_PLANE", plane)]);
+        let ended =
+            cli::run(&["serve", "-c", config.to_str().unwrap()], &[(name, NOWHERE), ("SIGID_RUNTIME_PLANE", plane)]);
         assert_eq!(ended.code, 69, "{name}: {}", ended.err);
         let other = if plane == "auth" { "control" } else { "auth" };
         let start = Start {

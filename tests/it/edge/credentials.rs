@@ -106,7 +106,9 @@ async fn an_enormous_credential_is_refused() {
     let site = Site::new().await;
     let server = site.serve().await;
     let other = server.connect().await;
-    for (reason, bytes) in [("more than a credential is", 2_000), ("near the header limit", 12_000), ("over it", 65_536)] {
+    for (reason, bytes) in
+        [("more than a credential is", 2_000), ("near the header limit", 12_000), ("over it", 65_536)]
+    {
         for (path, fields) in ENDPOINTS {
             let value = format!("Basic {}", "A".repeat(bytes));
             let ask = Ask::post(path).raw_form(fields).header("authorization", value);
@@ -168,5 +170,8 @@ async fn guessing_runs_out_of_budget_and_harms_nobody_else() {
     }
     let unasked = server.metrics().await.sum("sigid_introspect_unauthenticated_total", &[]);
     assert!(unasked >= 20, "only {unasked} of 40 guesses were refused from memory");
-    assert!(conn.ask(crate::support::ask::introspect(&service, &issued)).await.is_active(), "a known client never pays");
+    assert!(
+        conn.ask(crate::support::ask::introspect(&service, &issued)).await.is_active(),
+        "a known client never pays"
+    );
 }

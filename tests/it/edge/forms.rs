@@ -119,7 +119,8 @@ async fn bodies_have_a_size() {
     let conn = server.connect().await;
     let service = client("service");
     let issued = conn.ask(token(&service, &[])).await.token();
-    let padded = |bytes: usize| form(&[("token", &issued), ("grant_type", "client_credentials"), ("x", &"a".repeat(bytes))]);
+    let padded =
+        |bytes: usize| form(&[("token", &issued), ("grant_type", "client_credentials"), ("x", &"a".repeat(bytes))]);
     for path in PATHS {
         let reply = conn.ask(Ask::post(path).raw_form(padded(20_000)).basic(&service)).await;
         assert_eq!(reply.status, 200, "{path}: a large body: {}", reply.text());

@@ -41,7 +41,8 @@ async fn caches_of_any_size_give_the_same_answers() {
     let site = Site::new().await;
     let (service, api) = (client("service"), client("api"));
     for entries in [0, 1, 3] {
-        let settings = site.another_port().set("edge.reply_cache_entries", entries).set("edge.verified_tokens_max", 1024);
+        let settings =
+            site.another_port().set("edge.reply_cache_entries", entries).set("edge.verified_tokens_max", 1024);
         let server = site.serve_with(settings).await;
         let conn = server.connect().await;
         let mut issued = Vec::new();
@@ -98,7 +99,8 @@ async fn many_revocations_of_one_token_at_once_all_succeed() {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let (send, authority, ask) = (conn.send.clone(), authority.clone(), revoke(&service, &issued));
-        tasks.spawn(async move { crate::support::connect::exchange_over(send, &ask, &authority).await.unwrap().status });
+        tasks
+            .spawn(async move { crate::support::connect::exchange_over(send, &ask, &authority).await.unwrap().status });
     }
     assert_eq!(tasks.join_all().await, vec![200; 16]);
     assert!(!conn.ask(introspect(&api, &issued)).await.is_active());

@@ -5,8 +5,8 @@ use tokio::net::TcpStream;
 
 use crate::support::ask::{Ask, token};
 use crate::support::raw::{
-    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE,
-    field, frame, head,
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, Raw, SETTINGS,
+    WINDOW_UPDATE, field, frame, head,
 };
 use crate::support::seed::client;
 use crate::support::server::Server;
@@ -57,19 +57,12 @@ async fn floods_of_every_kind_end_the_connection() {
             "MadeYouReset: data after the end",
             2_000,
             Box::new(|turn| {
-                [frame(HEADERS, END_HEADERS | END_STREAM, stream(turn), &post), frame(DATA, 0, stream(turn), b"x")].concat()
+                [frame(HEADERS, END_HEADERS | END_STREAM, stream(turn), &post), frame(DATA, 0, stream(turn), b"x")]
+                    .concat()
             }),
         ),
-        (
-            "tiny DATA frames",
-            20_000,
-            Box::new(|turn| if turn == 0 { open(0) } else { frame(DATA, 0, 1, b"x") }),
-        ),
-        (
-            "empty DATA frames",
-            20_000,
-            Box::new(|turn| if turn == 0 { open(0) } else { frame(DATA, 0, 1, b"") }),
-        ),
+        ("tiny DATA frames", 20_000, Box::new(|turn| if turn == 0 { open(0) } else { frame(DATA, 0, 1, b"x") })),
+        ("empty DATA frames", 20_000, Box::new(|turn| if turn == 0 { open(0) } else { frame(DATA, 0, 1, b"") })),
         (
             "CONTINUATION without end (CVE-2024-27983)",
             20_000,
@@ -81,7 +74,9 @@ async fn floods_of_every_kind_end_the_connection() {
         (
             "empty CONTINUATION without end",
             20_000,
-            Box::new(|turn| if turn == 0 { frame(HEADERS, END_STREAM, 1, &get) } else { frame(CONTINUATION, 0, 1, &[]) }),
+            Box::new(
+                |turn| if turn == 0 { frame(HEADERS, END_STREAM, 1, &get) } else { frame(CONTINUATION, 0, 1, &[]) },
+            ),
         ),
         ("streams beyond the limit", 5_000, Box::new(open)),
     ];
@@ -110,7 +105,8 @@ async fn ten_thousand_tiny_headers_and_an_hpack_bomb_are_refused() {
         let mut raw = Raw::open(&server, &[]).await;
         let block = [head("GET", "/health/live"), block].concat();
         let mut chunks = block.chunks(16_384).peekable();
-        let mut bytes = frame(HEADERS, END_STREAM | if block.len() <= 16_384 { END_HEADERS } else { 0 }, 1, chunks.next().unwrap());
+        let mut bytes =
+            frame(HEADERS, END_STREAM | if block.len() <= 16_384 { END_HEADERS } else { 0 }, 1, chunks.next().unwrap());
         while let Some(chunk) = chunks.next() {
             bytes.extend(frame(CONTINUATION, if chunks.peek().is_none() { END_HEADERS } else { 0 }, 1, chunk));
         }
@@ -118,7 +114,8 @@ async fn ten_thousand_tiny_headers_and_an_hpack_bomb_are_refused() {
         let mut refused = false;
         while let Some(frame) = raw.read().await {
             // 431 from HPACK's static name 8, or the stream's or connection's end.
-            let is_431 = frame.kind == HEADERS && frame.payload.windows(3).any(|window| window == b"431") || frame.payload.first() == Some(&0x48);
+            let is_431 = frame.kind == HEADERS && frame.payload.windows(3).any(|window| window == b"431")
+                || frame.payload.first() == Some(&0x48);
             if frame.kind == RST_STREAM || is_431 {
                 refused = true;
                 break;

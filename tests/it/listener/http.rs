@@ -11,10 +11,34 @@ async fn a_path_is_matched_byte_for_byte() {
     let conn = server.connect().await;
     let service = client("service");
     for path in [
-        "/", "/oauth", "/oauth/", "/oauth/token/", "//oauth/token", "/oauth//token", "/OAUTH/TOKEN", "/oauth/Token",
-        "/oauth/./token", "/x/../oauth/token", "/x/%2e%2e/oauth/token", "/oauth%2Ftoken", "/oauth%2ftoken",
-        "/%6fauth/token", "/oauth/token;x=1", "/oauth/token%00", "/oauth/token%20", "/oauth/..;/token", "/oauth\\token",
-        "/metrics", "/admin", "/debug", "/.env", "/health", "/health/", "/health/other", "/.well-known/", "/favicon.ico",
+        "/",
+        "/oauth",
+        "/oauth/",
+        "/oauth/token/",
+        "//oauth/token",
+        "/oauth//token",
+        "/OAUTH/TOKEN",
+        "/oauth/Token",
+        "/oauth/./token",
+        "/x/../oauth/token",
+        "/x/%2e%2e/oauth/token",
+        "/oauth%2Ftoken",
+        "/oauth%2ftoken",
+        "/%6fauth/token",
+        "/oauth/token;x=1",
+        "/oauth/token%00",
+        "/oauth/token%20",
+        "/oauth/..;/token",
+        "/oauth\\token",
+        "/metrics",
+        "/admin",
+        "/debug",
+        "/.env",
+        "/health",
+        "/health/",
+        "/health/other",
+        "/.well-known/",
+        "/favicon.ico",
     ] {
         let ask = Ask::post(path).basic(&service).form(&[("grant_type", "client_credentials")]);
         // A path that no URI has is refused by the client's library, or answered 400.
@@ -72,7 +96,9 @@ async fn head_is_get_without_its_body() {
 #[tokio::test]
 async fn only_allowed_hosts_are_answered_and_health_always() {
     let site = Site::new().await;
-    let settings = site.settings().set("server.allowed_hosts", r#"["auth.example.com", "localhost:4444", "[::1]"]"#);
+    let own = site.issuer.trim_start_matches("https://");
+    let allowed = format!(r#"["auth.example.com", "localhost:4444", "[::1]", "{own}"]"#);
+    let settings = site.settings().set("server.allowed_hosts", allowed);
     let server = site.serve_with(settings).await;
     let conn = server.connect().await;
     let service = client("service");
@@ -81,6 +107,7 @@ async fn only_allowed_hosts_are_answered_and_health_always() {
         ("any port of it", "auth.example.com:8443", 200),
         ("capitals", "AUTH.Example.com", 200),
         ("the listed port", "localhost:4444", 200),
+        ("the issuer's", own, 200),
         ("another port", "localhost:4445", 421),
         ("no port", "localhost", 421),
         ("an IPv6 literal", "[::1]:8443", 200),

@@ -69,7 +69,9 @@ async fn a_client_without_alpn_reads_why_and_nothing_else() {
         ("HTTP/1.0", "GET /health/live HTTP/1.0\r\n\r\n".to_owned()),
         ("a token request", {
             let basic = crate::support::ask::basic("service", &client("service").secret);
-            format!("POST /oauth/token HTTP/1.1\r\nhost: localhost\r\nauthorization: {basic}\r\ncontent-length: 29\r\n\r\ngrant_type=client_credentials")
+            format!(
+                "POST /oauth/token HTTP/1.1\r\nhost: localhost\r\nauthorization: {basic}\r\ncontent-length: 29\r\n\r\ngrant_type=client_credentials"
+            )
         }),
         ("two requests", "GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2)),
         ("an upgrade", "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n".to_owned()),
@@ -149,7 +151,12 @@ async fn what_is_no_tls_is_closed_and_hurts_nobody() {
     let site = Site::new().await;
     let server = site.serve().await;
     let conn = server.connect().await;
-    for bytes in [&b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[0; 2000], &[0x16, 3, 1, 255, 255]] {
+    for bytes in [
+        &b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        &[0; 2000],
+        &[0x16, 3, 1, 255, 255],
+    ] {
         let mut socket = TcpStream::connect(server.address).await.unwrap();
         socket.write_all(bytes).await.unwrap();
         socket.shutdown().await.unwrap();

@@ -78,7 +78,8 @@ pub fn revoke(caller: &Credential, token: &str) -> Ask {
 }
 
 pub fn form(fields: &[(&str, &str)]) -> String {
-    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
+    let fields: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
     fields.join("&")
 }
 

@@ -71,7 +71,7 @@ fn start() -> Cluster {
 fn run_directory() -> PathBuf {
     let path = Path::new("/tmp").join(format!("sigid-it-{}", run_id()));
     let _ = DirBuilder::new().mode(0o711).create(&path);
-    let own = fs::symlink_metadata("/proc/self").unwrap().uid();
+    let own = fs::metadata("/proc/self").unwrap().uid();
     let found = fs::symlink_metadata(&path).unwrap();
     assert!(found.is_dir() && found.uid() == own, "{} is somebody else's", path.display());
     path
@@ -110,7 +110,7 @@ fn watched() -> u32 {
 
 /// Whom root runs PostgreSQL as.
 fn account() -> Option<(u32, u32)> {
-    if fs::symlink_metadata("/proc/self").unwrap().uid() != 0 {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
         return None;
     }
     let users = fs::read_to_string("/etc/passwd").unwrap();

@@ -85,14 +85,6 @@ impl Conn {
         let what = format!("{} {}", ask.method, ask.target);
         within(&what, exchange(self.send.clone(), request(&ask, &self.authority), ask.body)).await
     }
-
-    /// The connection's end, which the server must bring about: while a sender is there, the client keeps it open.
-    pub async fn ended(self) -> Result<(), h2::Error> {
-        let Self { send, driver, .. } = self;
-        let ended = within("the end of the connection", driver).await.unwrap();
-        drop(send);
-        ended
-    }
 }
 
 /// One exchange on a sender of one's own, for tasks that outlive a borrow.

@@ -131,7 +131,8 @@ pub fn verify(token: &str, jwks: &Value) -> bool {
 /// The server's private key of that id, out of its database.
 pub async fn real_key(database: &Database, kid: &str) -> Pair {
     let client = database.connect(OWNER).await;
-    let row = client.query_one("select alg, sealed_private from auth.signing_keys where kid = $1", &[&kid]).await.unwrap();
+    let row =
+        client.query_one("select alg, sealed_private from auth.signing_keys where kid = $1", &[&kid]).await.unwrap();
     let (alg, sealed): (String, Vec<u8>) = (row.get(0), row.get(1));
     let root = RootKey::parse(&std::fs::read_to_string(shared_file("root.key")).unwrap()).unwrap();
     let opened = root.open(alg.parse::<Alg>().unwrap(), &Kid::parse(kid).unwrap(), &sealed).unwrap();

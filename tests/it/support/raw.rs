@@ -24,6 +24,7 @@ pub const END_HEADERS: u8 = 4;
 #[derive(Debug)]
 pub struct Frame {
     pub kind: u8,
+    pub flags: u8,
     pub stream: u32,
     pub payload: Vec<u8>,
 }
@@ -61,7 +62,8 @@ fn integer(bytes: &mut Vec<u8>, prefix: u32, value: usize) {
 
 /// The header block of a request without fields of its own.
 pub fn head(method: &str, path: &str) -> Vec<u8> {
-    [field(":method", method), field(":scheme", "https"), field(":path", path), field(":authority", "localhost")].concat()
+    [field(":method", method), field(":scheme", "https"), field(":path", path), field(":authority", "localhost")]
+        .concat()
 }
 
 /// A connection past the TLS handshake and the two prefaces.
@@ -98,7 +100,7 @@ impl Raw {
             let mut payload = vec![0; length as usize];
             self.input.read_exact(&mut payload).await.ok()?;
             let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff;
-            Some(Frame { kind: head[3], stream, payload })
+            Some(Frame { kind: head[3], flags: head[4], stream, payload })
         };
         within("a frame", read).await
     }
@@ -112,6 +114,20 @@ impl Raw {
             }
         }
         code
+    }
+
+    /// Waits for the connection's end as a polite peer does, which answers pings and says nothing more: the error
+    /// codes of the GOAWAYs that came.
+    pub async fn farewell(mut self) -> Vec<u32> {
+        let mut codes = Vec::new();
+        while let Some(next) = self.read().await {
+            match next.kind {
+                GOAWAY => codes.push(u32::from_be_bytes(next.payload[4..8].try_into().unwrap())),
+                PING if next.flags & ACK == 0 => drop(self.send(&frame(PING, ACK, 0, &next.payload)).await),
+                _ => {}
+            }
+        }
+        codes
     }
 
     /// Sends the same bytes again and again until the server has had enough, reading meanwhile; whether it had,

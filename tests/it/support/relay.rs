@@ -12,7 +12,7 @@ use super::{cluster, place};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Whole,
-    /// Bytes vanish for now, and nobody is told: a network that drops packets.
+    /// Bytes vanish, and nobody is told: a network that drops packets.
     Silent,
     /// Connections end, and new ones too: a database that is down.
     Cut,

@@ -33,7 +33,13 @@ pub struct Start {
 
 impl Server {
     /// Starts it and waits for the ready line.
-    pub async fn start(directory: PathBuf, address: SocketAddr, metrics: SocketAddr, issuer: String, start: &Start) -> Self {
+    pub async fn start(
+        directory: PathBuf,
+        address: SocketAddr,
+        metrics: SocketAddr,
+        issuer: String,
+        start: &Start,
+    ) -> Self {
         let mut server = Self { child: spawn(&directory, start), address, metrics, issuer, directory };
         let ready = format!("sigid: serving {} on {address}", server.issuer);
         until("the server's ready line", async || {
@@ -94,10 +100,8 @@ impl Server {
                 open = now;
             } else {
                 drop(conn);
-                until("the surplus connection's end", async || {
-                    (self.open_by_shard().await == open).then_some(())
-                })
-                .await;
+                until("the surplus connection's end", async || (self.open_by_shard().await == open).then_some(()))
+                    .await;
             }
         }
         all

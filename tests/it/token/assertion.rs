@@ -29,7 +29,8 @@ fn sign(key: &Pair, claims: &Value) -> String {
 }
 
 fn ask(assertion: &str) -> Ask {
-    let fields = [("grant_type", "client_credentials"), ("client_assertion_type", TYPE), ("client_assertion", assertion)];
+    let fields =
+        [("grant_type", "client_credentials"), ("client_assertion_type", TYPE), ("client_assertion", assertion)];
     Ask::post("/oauth/token").form(&fields)
 }
 
@@ -59,7 +60,10 @@ async fn good_assertions_of_every_kind() {
     for (reason, assertion) in [
         ("for the issuer", sign(&key, &claims(issuer))),
         ("for the endpoint", sign(&key, &claims(&endpoint))),
-        ("for several, us among them", sign(&key, &with(&claims(issuer), json!({ "aud": ["https://a.example", issuer] })))),
+        (
+            "for several, us among them",
+            sign(&key, &with(&claims(issuer), json!({ "aud": ["https://a.example", issuer] }))),
+        ),
         ("by the other key", sign(&signer_key("EdDSA"), &claims(issuer))),
         ("without kid", key.sign(&json!({ "alg": "ES256" }), &claims(issuer))),
         ("with typ JWT", key.sign(&json!({ "alg": "ES256", "typ": "JWT" }), &claims(issuer))),
@@ -162,7 +166,8 @@ async fn of_many_uses_at_once_one_wins() {
     let mut tasks = tokio::task::JoinSet::new();
     for send in uses {
         let (ask, authority) = (ask(&assertion), format!("localhost:{}", server.address.port()));
-        tasks.spawn(async move { crate::support::connect::exchange_over(send, &ask, &authority).await.unwrap().status });
+        tasks
+            .spawn(async move { crate::support::connect::exchange_over(send, &ask, &authority).await.unwrap().status });
     }
     let statuses = tasks.join_all().await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");

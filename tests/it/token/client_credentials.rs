@@ -84,7 +84,11 @@ async fn scope_narrows_and_never_widens() {
                     all.sort();
                     all.join(" ")
                 };
-                assert_eq!((sorted(&body["scope"]).as_str(), sorted(&claims["scope"]).as_str()), (granted, granted), "{reason}");
+                assert_eq!(
+                    (sorted(&body["scope"]).as_str(), sorted(&claims["scope"]).as_str()),
+                    (granted, granted),
+                    "{reason}"
+                );
             }
             Err(error) => assert_eq!((reply.status, reply.error().as_str()), (400, error), "{reason}"),
         }
@@ -119,7 +123,12 @@ async fn resource_decides_the_audience() {
         ("another case", "service", vec!["https://API.one.example"], Err("invalid_target")),
         ("userinfo", "service", vec!["https://api.one.example@evil.example"], Err("invalid_target")),
         ("spaces", "service", vec!["https://api.one.example/ x"], Err("invalid_target")),
-        ("long", "service", vec!["https://api.one.example/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"], Err("invalid_target")),
+        (
+            "long",
+            "service",
+            vec!["https://api.one.example/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"],
+            Err("invalid_target"),
+        ),
         ("none registered, one asked", "narrow", vec![API], Err("invalid_target")),
     ];
     for (reason, name, resources, expected) in rows {
@@ -127,7 +136,9 @@ async fn resource_decides_the_audience() {
         let reply = conn.ask(token(&client(name), &fields)).await;
         match expected {
             Ok(audience) => assert_eq!(forge::read(&reply.token()).1["aud"], audience, "{reason}"),
-            Err(error) => assert_eq!((reply.status, reply.error().as_str()), (400, error), "{reason}: {}", reply.text()),
+            Err(error) => {
+                assert_eq!((reply.status, reply.error().as_str()), (400, error), "{reason}: {}", reply.text())
+            }
         }
     }
 }

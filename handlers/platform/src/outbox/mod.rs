@@ -152,12 +152,24 @@ impl FeedRow {
     }
 }
 
-/// Creates the day partitions ahead of `now` and drops those that are over.
+/// Creates the day partitions ahead of `now` and drops those that are over: one transaction for each family, so that
+/// no lock is held for long, and one family's fault does not stop the others.
 pub(crate) async fn maintain_partitions(pool: &Pool, now: std::time::SystemTime) -> Result<(), PgFault> {
+    let mut outcome = Ok(());
+    for family in PARTITIONED {
+        outcome = maintain_family(pool, now, family).await.and(outcome);
+    }
+    outcome
+}
+
+async fn maintain_family(pool: &Pool, now: std::time::SystemTime, family: &str) -> Result<(), PgFault> {
     let mut tx = pool.begin(Scope::System("jobs")).await?;
-    sql::maintain_partitions(&mut tx, now).await?;
+    sql::maintain_partitions(&mut tx, now, family).await?;
     tx.commit().await
 }
+
+/// The tables that are partitioned by day.
+const PARTITIONED: [&str; 4] = ["marks", "assertion_replays", "feed", "events"];
 
 /// Reads a row of `async.feed` back; `None` for a kind or reference that this build does not know.
 pub(crate) fn read_news(

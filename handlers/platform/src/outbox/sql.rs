@@ -53,8 +53,14 @@ pub(super) async fn insert_mark(tx: &mut Tx<'_>, mark: &Mark) -> Result<(), PgFa
     .map(|_| ())
 }
 
-pub(super) async fn maintain_partitions(tx: &mut Tx<'_>, now: std::time::SystemTime) -> Result<(), PgFault> {
-    tx.query("select created, dropped, skipped from async.maintain_partitions($1)", &[&now]).await.map(|_| ())
+pub(super) async fn maintain_partitions(
+    tx: &mut Tx<'_>,
+    now: std::time::SystemTime,
+    family: &str,
+) -> Result<(), PgFault> {
+    tx.query("select created, dropped, skipped from async.maintain_partitions($1, $2)", &[&now, &family])
+        .await
+        .map(|_| ())
 }
 
 pub(super) async fn load_database_ms(tx: &mut Tx<'_>) -> Result<i64, PgFault> {

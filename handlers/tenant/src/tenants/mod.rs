@@ -51,6 +51,8 @@ pub enum Fault {
     Unknown,
     /// A mark in the future would kill tokens that do not exist yet.
     Future,
+    /// The connection's role is not the control plane's, so row-level security would show it an empty system.
+    NotControl,
     Database(PgFault),
 }
 
@@ -62,6 +64,7 @@ impl fmt::Display for Fault {
             Self::Exists => f.write_str("a tenant of that slug exists"),
             Self::Unknown => f.write_str("no such tenant"),
             Self::Future => f.write_str("tokens can be revoked up to now, not into the future"),
+            Self::NotControl => f.write_str("the database's role is not the control plane's"),
             Self::Database(fault) => fault.fmt(f),
         }
     }
@@ -73,6 +76,13 @@ impl From<PgFault> for Fault {
     fn from(fault: PgFault) -> Self {
         Self::Database(fault)
     }
+}
+
+/// Whether `pool` sees and changes tenants and what is theirs, for a program that would otherwise report nothing
+/// where it may see nothing.
+pub async fn check_control(pool: &Pool) -> Result<(), Fault> {
+    let mut tx = pool.begin(ADMIN).await?;
+    if sql::is_control(&mut tx).await? { Ok(()) } else { Err(Fault::NotControl) }
 }
 
 /// Creates an active tenant. Without a display name it is called by its slug.
@@ -171,7 +181,6 @@ pub async fn revoke_before(
 /// The state the tenant leaves, and the tenant; untouched when it is in that state already.
 async fn move_state(change: &mut Change<'_>, slug: &Slug, state: TenantState) -> Result<(TenantState, Tenant), Fault> {
     let now_s = change.now_s();
-    sql::lock(change.tx(), slug).await?;
     let found = sql::find(change.tx(), slug).await?.ok_or(Fault::Unknown)?;
     let former = found.state;
     if former == state {
