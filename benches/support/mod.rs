@@ -206,6 +206,7 @@ fn shared(clock: Clock) -> Shared {
         allowed_hosts: vec!["auth.example.com".into()],
         cors_allowed_origins: Vec::new(),
         reply_cache_entries: 65_536,
+        failed_requests_per_minute: 0,
         unknown_client_budget_per_minute: 60,
         documents: Documents::build(ISSUER, features, 30 * 86_400),
     })

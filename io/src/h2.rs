@@ -36,6 +36,8 @@ pub const STREAM_WINDOW_BYTES: u32 = 65_535;
 /// Flow-control credit of a connection; bounds what h2 may hold for it.
 pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 pub const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// SETTINGS of a connection in the time that resets are counted over: each walks every open stream.
+pub const SETTINGS_MAX: u32 = 64;
 /// Resets are counted over this many seconds.
 pub const RESET_WINDOW_S: u32 = 10;
 
@@ -74,6 +76,9 @@ struct Connection<S: Service> {
     draining_since_s: Option<u32>,
     resets: usize,
     resets_since_s: u32,
+    settings: u32,
+    /// Since when a frame or header block has been half there.
+    incomplete_since_s: Option<u32>,
 }
 
 /// What came in a turn.
@@ -113,6 +118,8 @@ pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<
         draining_since_s: None,
         resets: 0,
         resets_since_s: now_s,
+        settings: 0,
+        incomplete_since_s: None,
         shard,
     };
     poll_fn(|cx| {
@@ -130,6 +137,7 @@ pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<
         Poll::Ready(())
     })
     .await;
+    io.linger().await;
 }
 
 async fn handshake(io: &TlsIo, limits: &ConnectionLimits) -> Option<h2::server::Connection<TlsIo, Bytes>> {
@@ -367,12 +375,7 @@ impl<S: Service> Connection<S> {
             }
         }
         match stream.poll_trailers(cx) {
-            // h2 leaves pseudo-header fields of trailers out; trailers without a field had nothing else, which is
-            // malformed (RFC 9113 section 8.1). Others mean nothing here and are passed over.
-            Poll::Ready(Ok(Some(trailers))) if trailers.is_empty() => {
-                waiting.respond.send_reset(Reason::PROTOCOL_ERROR);
-                return true;
-            }
+            // Trailers mean nothing here and are passed over.
             Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(_)) => {
                 self.resets += 1;
@@ -413,10 +416,17 @@ impl<S: Service> Connection<S> {
         if second.saturating_sub(self.resets_since_s) >= RESET_WINDOW_S {
             self.resets_since_s = second;
             self.resets = 0;
+            self.settings = 0;
         }
+        let (settings, has_bad_trailers) = self.io.take_oddities();
+        if has_bad_trailers {
+            self.h2.abrupt_shutdown(Reason::PROTOCOL_ERROR);
+            return true;
+        }
+        self.settings += settings;
         let limits = &self.shard.limits;
         let is_unproductive = self.io.traffic().unproductive_bytes.get() > limits.unproductive_bytes_max;
-        if self.resets <= limits.resets_max && !is_unproductive {
+        if self.resets <= limits.resets_max && self.settings <= SETTINGS_MAX && !is_unproductive {
             return false;
         }
         self.shard.metrics.calmed.inc();
@@ -447,11 +457,21 @@ impl<S: Service> Connection<S> {
                 self.shard.metrics.slow.inc();
             }
         }
-        let is_stalled = self.is_stalled(second);
-        if is_stalled {
+        let is_too_slow = self.is_stalled(second) || self.is_trickling(second);
+        if is_too_slow {
             self.shard.metrics.slow.inc();
         }
-        is_stalled
+        is_too_slow
+    }
+
+    /// A frame or a header has been half there for longer than a body may take.
+    fn is_trickling(&mut self, second: u32) -> bool {
+        if !self.io.is_incomplete() {
+            self.incomplete_since_s = None;
+            return false;
+        }
+        let since_s = *self.incomplete_since_s.get_or_insert(second);
+        second >= since_s.saturating_add(seconds(self.shard.limits.body))
     }
 
     /// The peer has not read a byte of what waits for it for too long, whatever else it does meanwhile.
@@ -480,7 +500,10 @@ impl<S: Service> Connection<S> {
             Some(since_s) => since_s.saturating_add(seconds(self.shard.drain)),
             None => self.opened_s.saturating_add(seconds(limits.age_max)),
         };
-        let next_s = if self.is_quiet() {
+        if !self.io.is_incomplete() {
+            self.incomplete_since_s = None;
+        }
+        let next_s = if self.is_quiet() && !self.io.is_incomplete() {
             self.active_s.saturating_add(seconds(limits.idle))
         } else {
             self.shard.second.get().saturating_add(1)

@@ -10,6 +10,7 @@
 
 pub mod backend;
 pub mod clock;
+mod frames;
 pub mod h2;
 pub mod http;
 pub mod metrics;

@@ -583,6 +583,7 @@ async fn refuse_plain<S: Service>(shard: &Shard<S>, io: &TlsIo, peer: IpAddr) {
     let _ = poll_fn(|cx| Pin::new(&mut io).poll_write(cx, NOT_HTTP1.as_bytes())).await;
     io.close_notify();
     let _ = poll_fn(|cx| io.push(cx)).await;
+    io.linger().await;
 }
 
 /// Reads up to the end of a request head, or as far as the limit.

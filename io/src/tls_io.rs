@@ -8,6 +8,7 @@
 //!
 //! Limits: [`OUT_BYTES_MAX`] waiting for a peer that does not read stops `poll_write`.
 
+use crate::frames::FrameWatch;
 use monoio::net::TcpStream;
 use reusable_box_future::ReusableLocalBoxFuture;
 use rustls::ServerConnection;
@@ -18,6 +19,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const RECV_BYTES: usize = 64 * 1024;
@@ -30,6 +32,9 @@ pub const SUSPECT_TURN_BYTES_MAX: usize = 8 * 1024;
 const SUSPECT_BYTES: usize = 128 * 1024;
 /// What one request accounts for: the largest body, header and framing.
 pub const REQUEST_BYTES_MAX: usize = 96 * 1024;
+/// How long, and for how many bytes, a connection that we end waits for the peer's end.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES_MAX: usize = 256 * 1024;
 /// Chunks a shard keeps for the next reads.
 const CHUNKS_MAX: usize = 64;
 
@@ -120,6 +125,7 @@ struct Inner {
     out_bytes: usize,
     reading: Waiter,
     writing: Waiter,
+    frames: FrameWatch,
     /// The socket was found empty in this turn; its waiter holds this turn's waker.
     is_drained: bool,
     /// Received in this turn.
@@ -203,6 +209,7 @@ impl TlsIo {
             out_bytes: 0,
             reading: Waiter::new(),
             writing: Waiter::new(),
+            frames: FrameWatch::default(),
             is_drained: false,
             turn_bytes: 0,
             is_eof: false,
@@ -226,6 +233,27 @@ impl TlsIo {
         poll_fn(|cx| self.inner.borrow_mut().handshake(&self.traffic, cx)).await
     }
 
+    /// Ends our direction and waits, a moment, for the peer to end its own: a socket closed while it still has bytes to
+    /// read is reset, and takes with it what the peer has not read yet, a GOAWAY for example.
+    pub async fn linger(&self) {
+        let socket = self.inner.borrow().socket.clone();
+        let drained = async move {
+            shutdown_write(socket.as_raw_fd());
+            let mut left = LINGER_BYTES_MAX;
+            let mut rubbish = vec![0; 4096];
+            let traffic = Traffic::default();
+            while left > 0 && socket.readable(false).await.is_ok() {
+                match (Socket { fd: socket.as_raw_fd(), traffic: &traffic }).read(&mut rubbish) {
+                    Ok(0) => return,
+                    Ok(n) => left = left.saturating_sub(n),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return,
+                }
+            }
+        };
+        let _ = monoio::time::timeout(LINGER, drained).await;
+    }
+
     /// The protocol that was negotiated, if the peer offered any.
     pub fn is_h2(&self) -> bool {
         self.inner.borrow().tls.alpn_protocol() == Some(b"h2")
@@ -246,6 +274,17 @@ impl TlsIo {
         self.inner.borrow_mut().push(&self.traffic, cx)
     }
 
+    /// Whether the peer has begun a frame or header block and not ended it.
+    pub fn is_incomplete(&self) -> bool {
+        self.inner.borrow().frames.is_incomplete()
+    }
+
+    /// SETTINGS that came since the last call, and whether trailers were malformed.
+    pub fn take_oddities(&self) -> (u32, bool) {
+        let frames = &mut self.inner.borrow_mut().frames;
+        (frames.take_settings(), frames.has_bad_trailers())
+    }
+
     /// Whether something written has not left yet: the peer does not read.
     pub fn is_blocked(&self) -> bool {
         self.inner.borrow().tls.wants_write()
@@ -255,6 +294,12 @@ impl TlsIo {
     pub fn close_notify(&self) {
         self.inner.borrow_mut().tls.send_close_notify();
     }
+}
+
+#[allow(unsafe_code, reason = "shutdown of one direction")]
+fn shutdown_write(fd: RawFd) {
+    // SAFETY: the descriptor is open, since its owner is borrowed by the caller; the call takes no pointer.
+    unsafe { libc::shutdown(fd, libc::SHUT_WR) };
 }
 
 impl Inner {
@@ -351,7 +396,9 @@ impl Inner {
                 && !waiting.is_empty()
             {
                 let taken = waiting.len().min(buffer.remaining());
-                buffer.put_slice(waiting.get(..taken).unwrap_or_default());
+                let plain = waiting.get(..taken).unwrap_or_default();
+                buffer.put_slice(plain);
+                self.frames.observe(plain);
                 self.tls.reader().consume(taken);
                 has_read = true;
                 if buffer.remaining() == 0 {

@@ -26,7 +26,7 @@ pub fn list(sections: &[&Values]) -> Vec<Limit> {
 
 /// What no setting changes.
 fn fixed() -> impl Iterator<Item = Limit> {
-    let rows: [(&str, i64, &str); 40] = [
+    let rows: [(&str, i64, &str); 42] = [
         ("fixed.body_bytes_max", count(http::BODY_BYTES_MAX), "A request's body."),
         ("fixed.form_fields_max", count(form::FORM_FIELDS_MAX), "Fields of a form."),
         ("fixed.basic_bytes_max", count(basic::BASIC_BYTES_MAX), "An Authorization: Basic header."),
@@ -56,6 +56,12 @@ fn fixed() -> impl Iterator<Item = Limit> {
             "Flow-control credit of a connection.",
         ),
         ("fixed.h2_send_buffer_bytes_max", count(h2::SEND_BUFFER_BYTES_MAX), "Reply bytes buffered for a stream."),
+        ("fixed.h2_settings_max", i64::from(h2::SETTINGS_MAX), "SETTINGS of a connection in that window."),
+        (
+            "fixed.suspect_turn_bytes_max",
+            count(tls_io::SUSPECT_TURN_BYTES_MAX),
+            "The same for a connection that sends much and asks for little.",
+        ),
         ("fixed.h2_reset_window_s", i64::from(h2::RESET_WINDOW_S), "Resets of a connection are counted over this."),
         ("fixed.tls_out_bytes_max", count(tls_io::OUT_BYTES_MAX), "Plaintext waiting for a peer that does not read."),
         (

@@ -69,7 +69,7 @@ pub static SECTION: Section = Section {
         Key::integer(
             "header_list_bytes_max",
             (1024, 1_048_576),
-            16_384,
+            32_768,
             "A request's header (SETTINGS_MAX_HEADER_LIST_SIZE).",
         ),
         Key::integer(

@@ -137,7 +137,7 @@ async fn resource_decides_the_audience() {
         match expected {
             Ok(audience) => assert_eq!(forge::read(&reply.token()).1["aud"], audience, "{reason}"),
             Err(error) => {
-                assert_eq!((reply.status, reply.error().as_str()), (400, error), "{reason}: {}", reply.text())
+                assert_eq!((reply.status, reply.error().as_str()), (400, error), "{reason}: {}", reply.text());
             }
         }
     }
