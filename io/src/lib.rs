@@ -8,6 +8,7 @@
     reason = "this package owns the clock, the threads, the tasks and the random numbers"
 )]
 
+mod affinity;
 pub mod backend;
 pub mod clock;
 mod frames;
@@ -16,11 +17,13 @@ pub mod http;
 pub mod metrics;
 pub mod migrate;
 pub mod pg;
+mod plain;
 pub mod probe;
 pub mod proxy_protocol;
 pub mod rng;
 pub mod settings;
 pub mod shard;
+mod shard_metrics;
 pub mod signer;
 pub mod telemetry_http;
 pub mod tls;

@@ -12,27 +12,25 @@
 //! that names the cure; nothing else is ever served that way. Both cases are counted, and logged
 //! once per address ([`ADDRESSES_LOGGED_MAX`] addresses).
 
+use crate::affinity::{allowed_cores, pin};
 use crate::backend::ColdQueue;
 use crate::h2::{self, Watch};
 use crate::http::{Outcome, Request};
-use crate::metrics::{self, Counter, Gauge, Histogram};
+use crate::plain::{self, PLAIN_REQUEST_DEADLINE};
 use crate::proxy_protocol::{self, Source};
 use crate::settings::{ConnectionLimits, Network, ServerSettings};
+use crate::shard_metrics::ShardMetrics;
 use crate::tls_io::TlsIo;
 use monoio::net::{TcpListener, TcpStream};
 use rustls::{ServerConfig, ServerConnection};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
-use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 
 const RING_ENTRIES: u32 = 1024;
@@ -42,13 +40,8 @@ const GONE_BEFORE_ACCEPT: [io::ErrorKind; 3] =
     [io::ErrorKind::ConnectionAborted, io::ErrorKind::Interrupted, io::ErrorKind::NotConnected];
 /// How long accept rests after the system refused a descriptor.
 const ACCEPT_REST: Duration = Duration::from_millis(5);
-/// A peer without ALPN gets this long, and this many bytes, to say what it speaks.
-const PLAIN_REQUEST_DEADLINE: Duration = Duration::from_secs(5);
-const PLAIN_REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// Addresses remembered so that each is logged once; beyond, only the counter moves.
 pub const ADDRESSES_LOGGED_MAX: usize = 1024;
-
-const NOT_HTTP1: &str = "HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 183\r\nconnection: close\r\n\r\nThis server speaks HTTP/2 over TLS only, and your client offered no ALPN.\nLet it offer \"h2\" (curl: --http2), or put a proxy in front: see docs/CLIENTS.md in the SigID documentation.\n\n";
 
 /// What the shards run. One value per shard, made on its thread; it never waits.
 pub trait Service: 'static {
@@ -87,68 +80,6 @@ pub(crate) struct Shard<S: Service> {
     addresses: RefCell<HashMap<IpAddr, usize>>,
     /// Shared by the shards; only a peer that speaks something else ever asks for it.
     logged: Arc<Mutex<HashSet<IpAddr>>>,
-}
-
-pub(crate) struct ShardMetrics {
-    pub hot: Counter,
-    pub cold: Counter,
-    pub hot_seconds: Histogram,
-    pub panics: Counter,
-    pub calmed: Counter,
-    pub slow: Counter,
-    accepted: Counter,
-    open: Gauge,
-    refused: Counter,
-    handshake_failed: Counter,
-    no_alpn: Counter,
-    http1: Counter,
-    proxy_failed: Counter,
-    accept_failed: Counter,
-}
-
-impl ShardMetrics {
-    fn new(shard: usize) -> Self {
-        let shard = shard.to_string();
-        let shard = ("shard", shard.as_str());
-        let closed = |reason| {
-            metrics::counter(
-                "sigid_connections_closed_total",
-                "Connections or streams ended by a limit, by reason.",
-                &[shard, ("reason", reason)],
-            )
-        };
-        let failed = |reason| {
-            metrics::counter(
-                "sigid_handshakes_failed_total",
-                "Connections that never became HTTP/2, by reason.",
-                &[shard, ("reason", reason)],
-            )
-        };
-        Self {
-            hot: metrics::counter("sigid_requests_total", "Requests, by speed.", &[shard, ("speed", "hot")]),
-            cold: metrics::counter("sigid_requests_total", "Requests, by speed.", &[shard, ("speed", "cold")]),
-            hot_seconds: metrics::histogram(
-                "sigid_hot_seconds",
-                "Time of a hot answer on its shard, without TLS and framing.",
-                &[shard],
-            ),
-            panics: metrics::counter("sigid_panics_total", "Panics caught.", &[shard, ("where", "hot")]),
-            calmed: closed("budget"),
-            slow: closed("slow"),
-            accepted: metrics::counter("sigid_connections_accepted_total", "Connections accepted.", &[shard]),
-            open: metrics::gauge("sigid_connections_open", "Connections open now.", &[shard]),
-            refused: closed("too_many"),
-            handshake_failed: failed("tls"),
-            no_alpn: failed("no_alpn"),
-            http1: failed("http1"),
-            proxy_failed: failed("proxy_protocol"),
-            accept_failed: metrics::counter(
-                "sigid_accept_errors_total",
-                "Accepts the system refused (descriptors, memory).",
-                &[shard],
-            ),
-        }
-    }
 }
 
 /// The running shards.
@@ -568,56 +499,15 @@ async fn read_exact(socket: &TcpStream, mut bytes: &mut [u8]) -> io::Result<()> 
     Ok(())
 }
 
-/// The one answer to a client without ALPN.
+/// Counts and logs a client without ALPN, and tells it why.
 async fn refuse_plain<S: Service>(shard: &Shard<S>, io: &TlsIo, peer: IpAddr) {
     shard.metrics.no_alpn.inc();
     if shard.is_first_from(peer) {
         tracing::info!(%peer, "client offers no ALPN; it must offer h2 (see docs/CLIENTS.md); logged once per address");
     }
-    let Some(head) = read_plain(io).await else { return };
-    if !is_http1(&head) {
-        return;
+    if plain::refuse(io).await {
+        shard.metrics.http1.inc();
     }
-    shard.metrics.http1.inc();
-    let mut io = io.clone();
-    let _ = poll_fn(|cx| Pin::new(&mut io).poll_write(cx, NOT_HTTP1.as_bytes())).await;
-    io.close_notify();
-    let _ = poll_fn(|cx| io.push(cx)).await;
-    io.linger().await;
-}
-
-/// Reads up to the end of a request head, or as far as the limit.
-async fn read_plain(io: &TlsIo) -> Option<Vec<u8>> {
-    let mut io = io.clone();
-    let mut head = Vec::new();
-    let mut chunk = vec![0; 2048];
-    while head.len() < PLAIN_REQUEST_BYTES_MAX {
-        let n = poll_fn(|cx| {
-            io.turn();
-            let mut buffer = ReadBuf::new(&mut chunk);
-            let polled = Pin::new(&mut io).poll_read(cx, &mut buffer);
-            let n = buffer.filled().len();
-            match io.push(cx) {
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                _ => polled.map_ok(|()| n),
-            }
-        })
-        .await
-        .ok()?;
-        if n == 0 {
-            return None;
-        }
-        head.extend_from_slice(chunk.get(..n)?);
-        if head.windows(4).any(|window| window == b"\r\n\r\n") || head.starts_with(b"PRI ") {
-            break;
-        }
-    }
-    Some(head)
-}
-
-fn is_http1(head: &[u8]) -> bool {
-    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    line.windows(9).any(|window| window.starts_with(b" HTTP/1.") || window.starts_with(b" HTTP/0."))
 }
 
 /// A connection's place in the shard's books; leaves them when dropped.
@@ -663,55 +553,5 @@ fn counted_address(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-    }
-}
-
-/// The cores this process may run on.
-#[allow(unsafe_code, reason = "sched_getaffinity")]
-fn allowed_cores() -> Vec<usize> {
-    // SAFETY: cpu_set_t is plain data for which all-zero bytes are valid; the kernel writes at most its size.
-    let set = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) != 0 {
-            return Vec::new();
-        }
-        set
-    };
-    // SAFETY: CPU_ISSET reads one bit of the set for indexes below CPU_SETSIZE.
-    (0..libc::CPU_SETSIZE as usize).filter(|core| unsafe { libc::CPU_ISSET(*core, &set) }).collect()
-}
-
-/// Pins this thread; a refusal only costs locality.
-#[allow(unsafe_code, reason = "sched_setaffinity")]
-fn pin(core: usize) {
-    // SAFETY: cpu_set_t is plain data for which all-zero bytes are valid; the call only reads it.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(core, &mut set);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_fixed_answer_has_the_length_it_says() {
-        let (head, body) = NOT_HTTP1.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
-    }
-
-    #[test]
-    fn only_http1_requests_get_the_fixed_answer() {
-        for (reason, head, expected) in [
-            ("a plain request", &b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"[..], true),
-            ("the oldest version", b"GET / HTTP/1.0\r\n\r\n", true),
-            ("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false),
-            ("noise", b"\x16\x03\x01", false),
-            ("the version only in a header", b"GET /\r\nx: HTTP/1.1\r\n\r\n", false),
-        ] {
-            assert_eq!(is_http1(head), expected, "{reason}");
-        }
     }
 }

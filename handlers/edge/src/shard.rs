@@ -13,30 +13,21 @@ use sigid_io::http::{Outcome, Request};
 use sigid_io::settings::Network;
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tokio::sync::oneshot;
 
 /// What the shards of a process share; nothing in it is ever locked.
 pub struct Shared {
-    pub clock: Clock,
-    pub freshness: Freshness,
+    parts: SharedParts,
     pub hasher: TokenHasher,
     pub verified: VerifiedTokens,
-    pub router: Router,
-    pub trusted_proxies: Vec<Network>,
-    /// Lower-case `host` or `host:port`; empty accepts any.
-    pub allowed_hosts: Vec<String>,
-    pub cors_allowed_origins: Vec<String>,
-    pub reply_cache_entries: usize,
-    pub unknown_client_budget_per_minute: u32,
-    pub failed_requests_per_minute: u32,
-    pub documents: crate::discovery::Documents,
     is_draining: AtomicBool,
     is_loaded: AtomicBool,
 }
 
-/// The parts of [`Shared`] that boot decides.
+/// What boot decides of [`Shared`].
 pub struct SharedParts {
     pub clock: Clock,
     pub freshness: Freshness,
@@ -44,6 +35,7 @@ pub struct SharedParts {
     pub verified_tokens_max: usize,
     pub router: Router,
     pub trusted_proxies: Vec<Network>,
+    /// Lower-case `host` or `host:port`; empty accepts any.
     pub allowed_hosts: Vec<String>,
     pub cors_allowed_origins: Vec<String>,
     pub reply_cache_entries: usize,
@@ -55,21 +47,20 @@ pub struct SharedParts {
 /// A clock that is further from the database's than this makes a node not ready.
 pub const CLOCK_OFFSET_MAX_MS: i64 = 1000;
 
+impl Deref for Shared {
+    type Target = SharedParts;
+
+    fn deref(&self) -> &SharedParts {
+        &self.parts
+    }
+}
+
 impl Shared {
     pub fn new(parts: SharedParts) -> Self {
         Self {
-            clock: parts.clock,
-            freshness: parts.freshness,
             hasher: TokenHasher::new(parts.digest_key),
             verified: VerifiedTokens::new(parts.verified_tokens_max),
-            router: parts.router,
-            trusted_proxies: parts.trusted_proxies,
-            allowed_hosts: parts.allowed_hosts,
-            cors_allowed_origins: parts.cors_allowed_origins,
-            reply_cache_entries: parts.reply_cache_entries,
-            unknown_client_budget_per_minute: parts.unknown_client_budget_per_minute,
-            failed_requests_per_minute: parts.failed_requests_per_minute,
-            documents: parts.documents,
+            parts,
             is_draining: AtomicBool::new(false),
             is_loaded: AtomicBool::new(false),
         }

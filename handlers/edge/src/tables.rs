@@ -47,6 +47,11 @@ impl AuthMethod {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == text)
     }
+
+    /// Whether a client of this method holds a secret.
+    pub const fn has_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
+    }
 }
 
 /// One live secret: its digest and, while it is being rotated out, its end.
@@ -81,10 +86,31 @@ pub struct ClientEntry {
 /// Where a signing key stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
+    /// Published, signs nothing yet.
     Next,
+    /// Signs.
     Active,
+    /// Signs no more; what it signed is still good.
     Retired,
+    /// Compromised: nothing it signed is good.
     Revoked,
+}
+
+impl KeyState {
+    pub const ALL: [Self; 4] = [Self::Next, Self::Active, Self::Retired, Self::Revoked];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::Retired => "retired",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
 }
 
 /// A verification key.

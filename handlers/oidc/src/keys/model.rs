@@ -5,6 +5,7 @@
 
 use sigid_core::ids::Kid;
 use sigid_core::jwk::Alg;
+pub use sigid_edge::tables::KeyState;
 
 /// How long a key is published before it signs, so that every cached JWKS has it by then: a day.
 pub const LEAD_S: i64 = 86_400;
@@ -15,35 +16,6 @@ pub const TOKEN_LIFE_MIN_S: i64 = 86_400;
 pub const REMOVAL_MARGIN_S: i64 = 3_600;
 /// How long the private half of a retired key is kept: a node that has not heard yet may still sign.
 pub const DESTROY_AFTER_S: i64 = 3_600;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyState {
-    /// Published, signs nothing yet.
-    Next,
-    /// Signs.
-    Active,
-    /// Signs no more; what it signed is still good.
-    Retired,
-    /// Compromised: nothing it signed is good.
-    Revoked,
-}
-
-impl KeyState {
-    pub const ALL: [Self; 4] = [Self::Next, Self::Active, Self::Retired, Self::Revoked];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Next => "next",
-            Self::Active => "active",
-            Self::Retired => "retired",
-            Self::Revoked => "revoked",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-}
 
 /// A signing key without its private half.
 #[derive(Clone, Debug, PartialEq)]

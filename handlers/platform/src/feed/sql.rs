@@ -277,12 +277,7 @@ fn key_of(row: &Row) -> Option<Change> {
     let read = || -> Result<Option<KeyEntry>, PgFault> {
         let jwk: serde_json::Value = row.try_get(1)?;
         let (Ok(kid), Ok(public)) = (Kid::parse(row.try_get(0)?), PublicKey::from_jwk(&jwk)) else { return Ok(None) };
-        let state = match row.try_get(2)? {
-            "next" => KeyState::Next,
-            "active" => KeyState::Active,
-            "retired" => KeyState::Retired,
-            _ => KeyState::Revoked,
-        };
+        let Some(state) = KeyState::parse(row.try_get(2)?) else { return Ok(None) };
         let time = |at: Option<SystemTime>| at.map(unix_s);
         Ok(Some(KeyEntry {
             alg: public.alg(),

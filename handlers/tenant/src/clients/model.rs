@@ -17,6 +17,7 @@ use sigid_core::ids::{ClientId, TenantId};
 use sigid_core::jwk::{Alg, JwkSet};
 use sigid_core::resource::{check_resource, same_resource};
 use sigid_core::scope::Scope;
+pub use sigid_edge::tables::AuthMethod;
 
 use super::members::{self, MEMBERS, Member, Shape, Standing};
 use super::redirect::{check_https_uri, check_page_uri, check_redirect_uri};
@@ -72,38 +73,6 @@ impl ClientState {
 
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Active, Self::Disabled].into_iter().find(|state| state.as_str() == text)
-    }
-}
-
-/// How a client proves who it is at the token endpoint and at every other that asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMethod {
-    ClientSecretBasic,
-    ClientSecretPost,
-    PrivateKeyJwt,
-    /// A public client: it cannot.
-    None,
-}
-
-impl AuthMethod {
-    pub const ALL: [Self; 4] = [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientSecretBasic => "client_secret_basic",
-            Self::ClientSecretPost => "client_secret_post",
-            Self::PrivateKeyJwt => "private_key_jwt",
-            Self::None => "none",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|method| method.as_str() == text)
-    }
-
-    /// Does a client of this method hold a secret?
-    pub fn has_secret(self) -> bool {
-        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
     }
 }
 
