@@ -77,8 +77,17 @@ impl FrameWatch {
             if self.payload_left > 0 {
                 let taken = bytes.len().min(self.payload_left as usize);
                 let (payload, rest) = bytes.split_at(taken);
-                self.look_at(payload);
+                if self.block_begins_in.is_some() {
+                    self.look_at(payload);
+                }
                 self.payload_left -= taken as u32;
+                bytes = rest;
+                continue;
+            }
+            if self.header_have == 0
+                && let Some((header, rest)) = bytes.split_first_chunk()
+            {
+                self.begin_frame(*header);
                 bytes = rest;
                 continue;
             }
@@ -92,13 +101,13 @@ impl FrameWatch {
             bytes = rest;
             if usize::from(self.header_have) == HEADER_BYTES {
                 self.header_have = 0;
-                self.begin_frame();
+                self.begin_frame(self.header);
             }
         }
     }
 
-    fn begin_frame(&mut self) {
-        let [a, b, c, kind, flags, s0, s1, s2, s3] = self.header;
+    fn begin_frame(&mut self, header: [u8; HEADER_BYTES]) {
+        let [a, b, c, kind, flags, s0, s1, s2, s3] = header;
         self.payload_left = u32::from_be_bytes([0, a, b, c]);
         let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
         match kind {

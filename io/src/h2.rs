@@ -67,6 +67,7 @@ struct Connection<S: Service> {
     watch: Rc<Watch>,
     memo: S::Memo,
     peer: IpAddr,
+    batch: Vec<(http::Request<RecvStream>, SendResponse<Bytes>)>,
     waiting: Vec<Waiting>,
     opened_s: u32,
     active_s: u32,
@@ -112,6 +113,7 @@ pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<
         watch,
         memo: S::Memo::default(),
         peer,
+        batch: Vec::new(),
         waiting: Vec::new(),
         opened_s: now_s,
         active_s: now_s,
@@ -192,30 +194,33 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// Takes and answers every request that has come.
+    /// Takes every request that has come, then answers them; `true` when the connection is over. Answered one by one,
+    /// h2 would look for frames to write before each: measured, half a microsecond a request.
     fn accept(&mut self, cx: &mut Context<'_>) -> Accepted {
-        let mut accepted = Accepted { requests: 0, is_over: false };
-        let mut began = None;
+        let mut is_over = false;
         loop {
             match self.h2.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => {
-                    began.get_or_insert_with(Instant::now);
-                    accepted.requests += 1;
-                    self.request(request, respond, cx);
-                }
+                Poll::Ready(Some(Ok(stream))) => self.batch.push(stream),
                 Poll::Ready(Some(Err(_)) | None) => {
-                    accepted.is_over = true;
+                    is_over = true;
                     break;
                 }
                 Poll::Pending => break,
             }
         }
-        if let Some(began) = began {
+        let requests = self.batch.len() as u64;
+        if requests > 0 {
+            let began = Instant::now();
             self.active_s = self.shard.second.get();
-            let us = began.elapsed().as_nanos() as u64 / 1000 / accepted.requests;
-            self.shard.metrics.hot_seconds.observe_many(us, accepted.requests);
+            let mut batch = std::mem::take(&mut self.batch);
+            for (request, respond) in batch.drain(..) {
+                self.request(request, respond, cx);
+            }
+            self.batch = batch;
+            let each = began.elapsed() / u32::try_from(requests).unwrap_or(u32::MAX);
+            self.shard.metrics.hot_seconds.observe_many(each.as_micros() as u64, requests);
         }
-        accepted
+        Accepted { requests, is_over }
     }
 
     /// The usual case: no body, or all of it in the first DATA frame, used in place. Its credit goes
