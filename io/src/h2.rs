@@ -60,6 +60,9 @@ impl Watch {
     }
 }
 
+/// A request as h2 hands it over.
+pub(crate) type Stream = (http::Request<RecvStream>, SendResponse<Bytes>);
+
 struct Connection<S: Service> {
     h2: h2::server::Connection<TlsIo, Bytes>,
     io: TlsIo,
@@ -67,7 +70,6 @@ struct Connection<S: Service> {
     watch: Rc<Watch>,
     memo: S::Memo,
     peer: IpAddr,
-    batch: Vec<(http::Request<RecvStream>, SendResponse<Bytes>)>,
     waiting: Vec<Waiting>,
     opened_s: u32,
     active_s: u32,
@@ -103,9 +105,10 @@ enum WaitingOn {
 
 /// Serves the connection until either side ends it.
 pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<Watch>, peer: IpAddr) {
-    let Some(h2) = handshake(&io, &shard.limits).await else { return };
+    // Boxed, here and below: what lives for a moment takes no room in a task that lives for hours.
+    let Some(h2) = Box::pin(handshake(&io, &shard.limits)).await else { return };
     let now_s = shard.second.get();
-    let mut connection = Connection {
+    let mut connection = Box::new(Connection {
         h2,
         sent_bytes: 0,
         blocked_since_s: None,
@@ -113,7 +116,6 @@ pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<
         watch,
         memo: S::Memo::default(),
         peer,
-        batch: Vec::new(),
         waiting: Vec::new(),
         opened_s: now_s,
         active_s: now_s,
@@ -123,7 +125,7 @@ pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<
         settings: 0,
         incomplete_since_s: None,
         shard,
-    };
+    });
     poll_fn(|cx| {
         catch_unwind(AssertUnwindSafe(|| connection.turn(cx))).unwrap_or_else(|_| {
             connection.shard.metrics.panics.inc();
@@ -139,7 +141,7 @@ pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<
         Poll::Ready(())
     })
     .await;
-    io.linger().await;
+    Box::pin(io.linger()).await;
 }
 
 async fn handshake(io: &TlsIo, limits: &ConnectionLimits) -> Option<h2::server::Connection<TlsIo, Bytes>> {
@@ -198,9 +200,11 @@ impl<S: Service> Connection<S> {
     /// h2 would look for frames to write before each: measured, half a microsecond a request.
     fn accept(&mut self, cx: &mut Context<'_>) -> Accepted {
         let mut is_over = false;
+        // The shard's, not the connection's: an idle connection holds no room for requests.
+        let mut batch = self.shard.batch.take();
         loop {
             match self.h2.poll_accept(cx) {
-                Poll::Ready(Some(Ok(stream))) => self.batch.push(stream),
+                Poll::Ready(Some(Ok(stream))) => batch.push(stream),
                 Poll::Ready(Some(Err(_)) | None) => {
                     is_over = true;
                     break;
@@ -208,18 +212,17 @@ impl<S: Service> Connection<S> {
                 Poll::Pending => break,
             }
         }
-        let requests = self.batch.len() as u64;
+        let requests = batch.len() as u64;
         if requests > 0 {
             let began = Instant::now();
             self.active_s = self.shard.second.get();
-            let mut batch = std::mem::take(&mut self.batch);
             for (request, respond) in batch.drain(..) {
                 self.request(request, respond, cx);
             }
-            self.batch = batch;
             let each = began.elapsed() / u32::try_from(requests).unwrap_or(u32::MAX);
             self.shard.metrics.hot_seconds.observe_many(each.as_micros() as u64, requests);
         }
+        self.shard.batch.replace(batch);
         Accepted { requests, is_over }
     }
 

@@ -73,6 +73,8 @@ pub(crate) struct Shard<S: Service> {
     pub is_draining: Cell<bool>,
     pub cold: ColdQueue,
     pub metrics: ShardMetrics,
+    /// Room for the requests of one turn, of whichever connection has it.
+    pub batch: RefCell<Vec<h2::Stream>>,
     proxies: Vec<Network>,
     proxy_protocol: bool,
     tls: RefCell<Arc<ServerConfig>>,
@@ -242,6 +244,7 @@ impl<S: Service> Shard<S> {
             is_draining: Cell::new(false),
             cold,
             metrics: ShardMetrics::new(index),
+            batch: RefCell::default(),
             proxies: settings.trusted_proxies.clone(),
             proxy_protocol: settings.proxy_protocol,
             tls: RefCell::new(tls),

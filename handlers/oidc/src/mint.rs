@@ -93,27 +93,38 @@ async fn wait_out_marks(
     Ok(())
 }
 
+/// Signs with the key that the tables name. When it is not held here, the tables and the private halves are of two
+/// moments (a rotation or a revocation is just happening): both are read again, once.
 async fn sign(backend: &Backend, tables: &Tables, access: &Access) -> Result<String, OAuthError> {
-    let algorithm = backend.settings.find::<Jwt>().map_or(Alg::Es256, |jwt| jwt.default_algorithm);
-    let kid = signing_key(tables, algorithm).ok_or(fault::UNAVAILABLE)?;
-    let input = token::signing_input(algorithm, &kid, access);
-    let signature = match backend.signer.sign(kid.as_str(), input.as_bytes()).await {
+    match sign_by(backend, tables, access).await {
         Err(SignFault::UnknownKey) => {
-            // The tables heard of the key before its private half was read.
-            let keyring = backend.settings.find::<Arc<Keyring>>().ok_or(fault::SERVER_ERROR)?;
-            keyring.refresh(&backend.pools).await.map_err(|error| {
-                tracing::error!(%error, "the signing keys could not be read");
-                fault::UNAVAILABLE
-            })?;
-            backend.signer.sign(kid.as_str(), input.as_bytes()).await
+            read_again(backend).await?;
+            sign_by(backend, &backend.feed.tables(), access).await
         }
         signed => signed,
-    };
-    let signature = signature.map_err(|error| {
-        tracing::error!(%error, kid = kid.as_str(), "signing failed");
-        fault::SERVER_ERROR
-    })?;
+    }
+    .map_err(|error| {
+        tracing::error!(%error, "signing failed");
+        // A key that is not there yet will be; anything else is our failure.
+        if error == SignFault::UnknownKey { fault::UNAVAILABLE } else { fault::SERVER_ERROR }
+    })
+}
+
+async fn sign_by(backend: &Backend, tables: &Tables, access: &Access) -> Result<String, SignFault> {
+    let algorithm = backend.settings.find::<Jwt>().map_or(Alg::Es256, |jwt| jwt.default_algorithm);
+    let kid = signing_key(tables, algorithm).ok_or(SignFault::UnknownKey)?;
+    let input = token::signing_input(algorithm, &kid, access);
+    let signature = backend.signer.sign(kid.as_str(), input.as_bytes()).await?;
     Ok(token::assemble(input, &signature))
+}
+
+async fn read_again(backend: &Backend) -> Result<(), OAuthError> {
+    backend.feed.refresh().await.map_err(|_| fault::UNAVAILABLE)?;
+    let keyring = backend.settings.find::<Arc<Keyring>>().ok_or(fault::SERVER_ERROR)?;
+    keyring.refresh(&backend.pools).await.map_err(|error| {
+        tracing::error!(%error, "the signing keys could not be read");
+        fault::UNAVAILABLE
+    })
 }
 
 /// The key that signs: the one activated last, when several do.
