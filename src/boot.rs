@@ -145,12 +145,7 @@ async fn run(
     let metrics_listener = bind_metrics(&config).await?;
     let pools = connect(&config, &planes).await?;
     let keyring = Arc::new(open_keyring(&config)?);
-    if planes.contains(&Plane::Async) {
-        keyring.ensure(&pools, clock.now_s()).await.map_err(keys_fault)?;
-    }
-    if planes.contains(&Plane::Auth) {
-        keyring.refresh(&pools).await.map_err(keys_fault)?;
-    }
+    prepare_keys(&keyring, &pools, &planes, clock.now_s()).await?;
     let freshness = Freshness::new(config.edge.max_stale.as_millis() as i64);
     take_process_lock(&config, &planes, &freshness).await?;
     let (feed, publisher, commands) = feed::channel(&config.oidc.issuer, freshness.clone());
@@ -244,6 +239,17 @@ fn open_keyring(config: &Config) -> Result<Keyring, BootFault> {
     let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
     let root = RootKey::parse(text.trim()).map_err(|fault| named(fault.to_string()))?;
     Ok(Keyring::new(root, &config.jwt))
+}
+
+/// An installation's first keys where this process makes them, and the private halves where it signs.
+async fn prepare_keys(keyring: &Keyring, pools: &Pools, planes: &[Plane], now_s: i64) -> Result<(), BootFault> {
+    if planes.contains(&Plane::Async) {
+        keyring.ensure(pools, now_s).await.map_err(keys_fault)?;
+    }
+    if planes.contains(&Plane::Auth) {
+        keyring.refresh(pools).await.map_err(keys_fault)?;
+    }
+    Ok(())
 }
 
 fn keys_fault(fault: keys::Fault) -> BootFault {
