@@ -52,7 +52,10 @@ fn text(app_url: &str, owner_url: &str, port: u16, metrics_port: u16) -> String 
         ),
         ("security", vec![("production", "false".into()), ("root_key_path", string("root.key"))]),
         ("oidc", vec![("issuer", string(&issuer(port)))]),
-        ("edge", vec![("unknown_client_budget_per_minute", "600".into())]),
+        (
+            "edge",
+            vec![("unknown_client_budget_per_minute", "600".into()), ("failed_requests_per_minute", "60000".into())],
+        ),
         (
             "telemetry",
             vec![("metrics_listen", string(&format!("127.0.0.1:{metrics_port}"))), ("log_format", string("human"))],
