@@ -190,12 +190,6 @@ pub fn render() -> String {
     text
 }
 
-/// Names and help texts of what is registered, for the documentation's completeness test.
-pub fn names() -> Vec<&'static str> {
-    let families = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
-    families.iter().map(|family| family.name).collect()
-}
-
 fn write_series(text: &mut String, name: &str, labels: &str, series: &Series) {
     let braced = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
     let _ = match series {

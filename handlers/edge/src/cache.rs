@@ -11,7 +11,7 @@ use crate::verified::TokenDigest;
 use bytes::Bytes;
 use sigid_core::ids::{ClientId, Kid, TenantId};
 use sigid_core::marks::{self, MarkKeys};
-use sigid_core::resource::same_resource;
+use sigid_core::token::{self, Issue, Reason};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -76,11 +76,13 @@ impl Live {
             && tables.find_tenant(self.tenant_id).is_some_and(|tenant| tenant.generation == made.tenant)
     }
 
-    /// Contract: a token of the caller's tenant, for one of its audiences or issued to itself.
-    pub fn is_visible_to(&self, caller: &ClientEntry) -> bool {
-        let is_meant_for = |audience: &String| self.audiences.iter().any(|aud| same_resource(aud, audience));
-        self.tenant_id == caller.tenant_id
-            && (self.client_id == caller.client_id || caller.audiences.iter().any(is_meant_for))
+    /// Whether the caller may learn of the token; asked on each hit, whoever asked before.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_visible(&self, caller: &ClientEntry) -> Result<(), Reason> {
+        let issue = Issue { tenant_id: self.tenant_id, client_id: &self.client_id, aud: &self.audiences };
+        token::may_introspect(caller.tenant_id, &caller.client_id, &caller.audiences, issue)
     }
 }
 

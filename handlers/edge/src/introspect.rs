@@ -181,21 +181,13 @@ fn answer(
 
 /// The caller's policy, asked after the cache.
 fn show(shard: &EdgeShard, caller: &ClientEntry, live: &Live) -> Hot {
-    Hot::Reply(match check_visible(caller, live) {
+    Hot::Reply(match live.check_visible(caller) {
         Ok(()) => Reply::no_store_json(StatusCode::OK, live.body.clone()),
         Err(reason) => {
             shard.metrics.introspect.inactive(reason);
             inactive()
         }
     })
-}
-
-fn check_visible(caller: &ClientEntry, live: &Live) -> Result<(), Reason> {
-    match live.is_visible_to(caller) {
-        true => Ok(()),
-        false if live.tenant_id == caller.tenant_id => Err(Reason::ForeignAudience),
-        false => Err(Reason::ForeignTenant),
-    }
 }
 
 /// Gone cold: authenticated by the guard with fresh tables; the token gets the same treatment.
@@ -220,7 +212,7 @@ async fn answer_cold(call: &Call, caller: &Permit<Client>) -> Result<Reply, OAut
     let digest = call.backend.shared.hasher.digest(token.as_bytes());
     let look = |tables: &Tables, caller: &ClientEntry| {
         let judged = judge(&call.backend.shared, tables, token.as_bytes(), digest, call.now_s)?;
-        check_visible(caller, &judged.live).map(|()| judged)
+        judged.live.check_visible(caller).map(|()| judged)
     };
     let mut outcome = look(&tables, caller);
     if matches!(&outcome, Err(reason) if reason.curable()) && call.may_read_again() {

@@ -205,19 +205,33 @@ impl Signed<'_, '_> {
     }
 }
 
+/// The part of a token that decides who may learn about it; a cache keeps this much of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Issue<'a> {
+    pub tenant_id: TenantId,
+    pub client_id: &'a ClientId,
+    pub aud: &'a [String],
+}
+
+impl Access {
+    pub fn issue(&self) -> Issue<'_> {
+        Issue { tenant_id: self.tenant_id, client_id: &self.client_id, aud: &self.aud }
+    }
+}
+
 /// May this caller learn about this token: one of its own tenant that is meant for it or was issued
 /// to it? Asked after every cache, never stored in one.
 pub fn may_introspect(
     caller_tenant: TenantId,
     caller: &ClientId,
     caller_audiences: &[impl AsRef<str>],
-    access: &Access,
+    token: Issue<'_>,
 ) -> Result<(), Reason> {
-    if access.tenant_id != caller_tenant {
+    if token.tenant_id != caller_tenant {
         return Err(Reason::ForeignTenant);
     }
-    let meant_for = |audience: &str| access.aud.iter().any(|aud| same_resource(aud, audience));
-    let own = access.client_id == *caller;
+    let meant_for = |audience: &str| token.aud.iter().any(|aud| same_resource(aud, audience));
+    let own = token.client_id == caller;
     if own || caller_audiences.iter().any(|audience| meant_for(audience.as_ref())) {
         Ok(())
     } else {

@@ -1,6 +1,6 @@
 //! Peers that cost more than they should: each is ended, and another connection never notices.
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::ask::{Ask, token};
@@ -159,8 +159,64 @@ async fn slow_peers_are_ended() {
     let mut raw = Raw::open(&server, &[(4, 0)]).await;
     assert!(raw.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &head("GET", "/.well-known/jwks.json"))).await);
     raw.read_to_end().await;
+    // Begins a header, or a frame, and never ends it; it may say other things meanwhile.
+    let half_a_block = frame(HEADERS, END_STREAM, 1, &head("GET", "/health/live"));
+    let half_a_frame = frame(HEADERS, END_HEADERS | END_STREAM, 1, &head("GET", "/health/live"))[..9].to_vec();
+    for half in [half_a_block, half_a_frame] {
+        let mut raw = Raw::open(&server, &[]).await;
+        assert!(raw.send(&half).await);
+        raw.read_to_end().await;
+    }
     bystander.ask(token(&client("service"), &[])).await.expect(200);
     assert!(server.metrics().await.sum("sigid_connections_closed_total", &["reason=\"slow\""]) >= 2);
+}
+
+/// Each request buys a little room, and no more: a flood between requests is a flood.
+#[tokio::test]
+async fn a_flood_between_requests_ends_the_connection() {
+    let site = Site::new().await;
+    let server = site.serve_with(site.settings().set("server.shards", 1)).await;
+    let bystander = server.connect().await;
+    let get = head("GET", "/nothing");
+    let pings = frame(PING, ACK, 0, &[7; 8]).repeat(18_000);
+    let turn = |turn: usize| [frame(HEADERS, END_HEADERS | END_STREAM, stream(turn), &get), pings.clone()].concat();
+    let (was_stopped, code) = Raw::open(&server, &[]).await.flood(40, turn).await;
+    assert!(was_stopped && code.is_none_or(|code| code == CALM), "{was_stopped} {code:?}");
+    bystander.ask(Ask::get("/health/live")).await.expect(200);
+}
+
+/// RFC 9113 section 8.1: trailers carry no pseudo-header fields. Others are passed over.
+#[tokio::test]
+async fn trailers_with_a_pseudo_header_field_are_refused() {
+    const PROTOCOL_ERROR: u32 = 1;
+    let site = Site::new().await;
+    let server = site.serve().await;
+    let request = |trailers: &[u8]| {
+        let open = frame(HEADERS, END_HEADERS, 1, &head("POST", "/nothing"));
+        [open, frame(DATA, 0, 1, b"test"), frame(HEADERS, END_HEADERS | END_STREAM, 1, trailers)].concat()
+    };
+    let mut raw = Raw::open(&server, &[]).await;
+    assert!(raw.send(&request(&[field(":method", "200"), field("x-test", "ok")].concat())).await);
+    assert_eq!(raw.read_to_end().await, Some(PROTOCOL_ERROR));
+    let mut raw = Raw::open(&server, &[]).await;
+    assert!(raw.send(&request(&field("x-test", "ok"))).await);
+    while raw.read().await.expect("an answer").kind != HEADERS {}
+}
+
+/// What follows the peer's close_notify is nothing, however much it is.
+#[tokio::test]
+async fn bytes_after_the_end_of_tls_do_not_hold_the_shard() {
+    let site = Site::new().await;
+    let server = site.serve_with(site.settings().set("server.shards", 1)).await;
+    let bystander = server.connect().await;
+    let mut tls = server.offer().connect(server.address).await.unwrap();
+    let (socket, session) = tls.get_mut();
+    session.send_close_notify();
+    let mut burst = Vec::new();
+    session.write_tls(&mut burst).unwrap();
+    burst.extend([23; 16_384]);
+    assert!(within("the burst", socket.write_all(&burst)).await.is_ok());
+    bystander.ask(Ask::get("/health/live")).await.expect(200);
 }
 
 #[tokio::test]

@@ -405,7 +405,7 @@ fn callers_learn_only_their_own() {
     for (caller_tenant, caller, audiences, aud, expected, why) in rows {
         let access = Access { aud: aud.clone(), ..access() };
         let caller = ClientId::parse(caller).unwrap();
-        let allowed = may_introspect(*caller_tenant, &caller, audiences, &access);
+        let allowed = may_introspect(*caller_tenant, &caller, audiences, access.issue());
         assert_eq!(allowed.err(), *expected, "{why}");
     }
 }
