@@ -11,19 +11,10 @@ use std::net::IpAddr;
 /// The largest request body that any route may accept; a route's own limit is lower.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-thread_local! {
-    static NO_STORE_JSON: HeaderMap = {
-        let mut headers = HeaderMap::with_capacity(2);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers
-    };
-}
-
 /// One request on a shard, borrowed from the connection's buffers.
 pub struct Request<'a> {
     pub method: &'a Method,
-    /// As sent, not decoded; begins with `/`.
+    /// As sent, not decoded; begins with `/`, or is `*` (OPTIONS) or nothing (CONNECT).
     pub path: &'a str,
     pub query: Option<&'a str>,
     /// `:authority`, or `Host` when the peer sent none; empty when it sent neither.
@@ -66,24 +57,60 @@ pub struct ColdRequest {
 #[derive(Clone)]
 pub struct Reply {
     pub status: StatusCode,
+    /// Headers beside `headers`, ready for the wire.
+    pub ready: Ready,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
+/// Headers that most replies have, as the field block that they are sent as: hashing and encoding them anew would cost
+/// more than all else that a cached answer needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ready {
+    #[default]
+    None,
+    /// `content-type: application/json`, `cache-control: no-store`.
+    NoStoreJson,
+}
+
+impl Ready {
+    /// HPACK literals, never kept, with the names 31 and 24 of the static table.
+    pub(crate) fn block(self) -> &'static [u8] {
+        match self {
+            Self::None => b"",
+            Self::NoStoreJson => b"\x0f\x10\x10application/json\x0f\x09\x08no-store",
+        }
+    }
+
+    fn headers(self) -> &'static [(HeaderName, HeaderValue)] {
+        static NO_STORE_JSON: [(HeaderName, HeaderValue); 2] = [
+            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        match self {
+            Self::None => &[],
+            Self::NoStoreJson => &NO_STORE_JSON,
+        }
+    }
+}
+
 impl Reply {
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Bytes::new() }
+        Self { status, ready: Ready::None, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
     /// A body that nobody may store: tokens, and everything said about them.
     pub fn no_store_json(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        // Copying two ready headers is cheaper than hashing them in.
-        let headers = NO_STORE_JSON.with(HeaderMap::clone);
-        Self { status, headers, body: body.into() }
+        Self { status, ready: Ready::NoStoreJson, headers: HeaderMap::new(), body: body.into() }
     }
 
+    /// Sets a header; one of the ready ones is replaced.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        if self.ready.headers().iter().any(|(ready, _)| *ready == name) {
+            let ready = std::mem::take(&mut self.ready);
+            self.headers.extend(ready.headers().iter().cloned());
+        }
         self.headers.insert(name, value);
         self
     }
@@ -128,6 +155,19 @@ fn parse_forwarded(entry: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
     use crate::settings::Network;
+
+    #[test]
+    fn ready_headers_are_what_they_say_and_can_be_replaced() {
+        let mut map = HeaderMap::new();
+        map.extend(Ready::NoStoreJson.headers().iter().cloned());
+        let mut block = Vec::new();
+        crate::h2::hpack::encode::headers(&mut block, &map);
+        assert_eq!(Ready::NoStoreJson.block(), block);
+        let reply = Reply::no_store_json(StatusCode::OK, "{}").with(CONTENT_TYPE, HeaderValue::from_static("a/b"));
+        assert_eq!(reply.ready, Ready::None);
+        assert_eq!(reply.headers.get_all(CONTENT_TYPE).iter().collect::<Vec<_>>(), ["a/b"]);
+        assert_eq!(reply.headers.get(CACHE_CONTROL).unwrap(), "no-store");
+    }
 
     #[test]
     fn forwarded_addresses_are_read_right_to_left() {

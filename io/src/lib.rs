@@ -11,7 +11,6 @@
 mod affinity;
 pub mod backend;
 pub mod clock;
-mod frames;
 pub mod h2;
 pub mod http;
 pub mod metrics;

@@ -5,10 +5,8 @@
 
 use crate::tls_io::TlsIo;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A peer without ALPN gets this long, and this many bytes, to say what it speaks.
 pub(crate) const PLAIN_REQUEST_DEADLINE: Duration = Duration::from_secs(5);
@@ -17,13 +15,12 @@ const PLAIN_REQUEST_BYTES_MAX: usize = 8 * 1024;
 const NOT_HTTP1: &str = "HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 183\r\nconnection: close\r\n\r\nThis server speaks HTTP/2 over TLS only, and your client offered no ALPN.\nLet it offer \"h2\" (curl: --http2), or put a proxy in front: see docs/CLIENTS.md in the SigID documentation.\n\n";
 
 /// Answers and ends the connection; `true` when the client spoke HTTP/1.x.
-pub(crate) async fn refuse(io: &TlsIo) -> bool {
-    let Some(head) = read_plain(io).await else { return false };
+pub(crate) async fn refuse(mut io: TlsIo) -> bool {
+    let Some(head) = read_plain(&mut io).await else { return false };
     if !is_http1(&head) {
         return false;
     }
-    let mut writer = io.clone();
-    let _ = poll_fn(|cx| Pin::new(&mut writer).poll_write(cx, NOT_HTTP1.as_bytes())).await;
+    let _ = io.write(NOT_HTTP1.as_bytes());
     io.close_notify();
     let _ = poll_fn(|cx| io.push(cx)).await;
     io.linger().await;
@@ -31,27 +28,26 @@ pub(crate) async fn refuse(io: &TlsIo) -> bool {
 }
 
 /// Reads up to the end of a request head, or as far as the limit.
-async fn read_plain(io: &TlsIo) -> Option<Vec<u8>> {
-    let mut io = io.clone();
+async fn read_plain(io: &mut TlsIo) -> Option<Vec<u8>> {
     let mut head = Vec::new();
-    let mut chunk = vec![0; 2048];
     while head.len() < PLAIN_REQUEST_BYTES_MAX {
-        let n = poll_fn(|cx| {
+        let has_more = poll_fn(|cx| {
             io.turn();
-            let mut buffer = ReadBuf::new(&mut chunk);
-            let polled = Pin::new(&mut io).poll_read(cx, &mut buffer);
-            let n = buffer.filled().len();
+            let polled = io.poll_readable(cx);
             match io.push(cx) {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                _ => polled.map_ok(|()| n),
+                _ => polled,
             }
         })
         .await
         .ok()?;
-        if n == 0 {
+        if !has_more {
             return None;
         }
-        head.extend_from_slice(chunk.get(..n)?);
+        let plaintext = io.plaintext();
+        head.extend_from_slice(plaintext);
+        let taken = plaintext.len();
+        io.consume(taken);
         if head.windows(4).any(|window| window == b"\r\n\r\n") || head.starts_with(b"PRI ") {
             break;
         }

@@ -73,8 +73,8 @@ pub(crate) struct Shard<S: Service> {
     pub is_draining: Cell<bool>,
     pub cold: ColdQueue,
     pub metrics: ShardMetrics,
-    /// Room for the requests of one turn, of whichever connection has it.
-    pub batch: RefCell<Vec<h2::Stream>>,
+    /// Room for what one turn writes, of whichever connection has it.
+    pub out: RefCell<Vec<u8>>,
     proxies: Vec<Network>,
     proxy_protocol: bool,
     tls: RefCell<Arc<ServerConfig>>,
@@ -244,7 +244,7 @@ impl<S: Service> Shard<S> {
             is_draining: Cell::new(false),
             cold,
             metrics: ShardMetrics::new(index),
-            batch: RefCell::default(),
+            out: RefCell::default(),
             proxies: settings.trusted_proxies.clone(),
             proxy_protocol: settings.proxy_protocol,
             tls: RefCell::new(tls),
@@ -440,7 +440,7 @@ fn admit<S: Service>(shard: &Rc<Shard<S>>, socket: std::net::TcpStream, peer: Ip
                 monoio::spawn(async move { h2::drive(io, shard, slot.watch.clone(), peer).await });
             }
             Some(Opened::Plain(io, peer)) => {
-                let _ = monoio::time::timeout(PLAIN_REQUEST_DEADLINE, refuse_plain(&shard, &io, peer)).await;
+                let _ = monoio::time::timeout(PLAIN_REQUEST_DEADLINE, refuse_plain(&shard, io, peer)).await;
             }
             None => {}
         }
@@ -469,7 +469,7 @@ async fn open<S: Service>(shard: &Shard<S>, socket: TcpStream, mut peer: IpAddr,
     }
     let config = shard.tls.borrow().clone();
     let Ok(session) = ServerConnection::new(config) else { return None };
-    let io = TlsIo::new(socket, session);
+    let mut io = TlsIo::new(socket, session);
     if io.handshake().await.is_err() {
         shard.metrics.handshake_failed.inc();
         return None;
@@ -503,7 +503,7 @@ async fn read_exact(socket: &TcpStream, mut bytes: &mut [u8]) -> io::Result<()> 
 }
 
 /// Counts and logs a client without ALPN, and tells it why.
-async fn refuse_plain<S: Service>(shard: &Shard<S>, io: &TlsIo, peer: IpAddr) {
+async fn refuse_plain<S: Service>(shard: &Shard<S>, io: TlsIo, peer: IpAddr) {
     shard.metrics.no_alpn.inc();
     if shard.is_first_from(peer) {
         tracing::info!(%peer, "client offers no ALPN; it must offer h2 (see docs/CLIENTS.md); logged once per address");

@@ -42,7 +42,7 @@ impl ShardMetrics {
             cold: metrics::counter("sigid_requests_total", "Requests, by speed.", &[shard, ("speed", "cold")]),
             hot_seconds: metrics::histogram(
                 "sigid_hot_seconds",
-                "Time of a hot answer on its shard, without TLS and framing.",
+                "Time of a hot answer on its shard, framing included, TLS not.",
                 &[shard],
             ),
             panics: metrics::counter("sigid_panics_total", "Panics caught.", &[shard, ("where", "hot")]),

@@ -1,26 +1,23 @@
-//! tokio's `AsyncRead + AsyncWrite` over a monoio socket and a rustls session, for the h2 crate.
+//! TLS over a monoio socket, for one task that reads, answers and sends in turns.
 //!
 //! No buffer is held while a connection is idle: readiness comes from the driver (`PollAdd` on
 //! io_uring, epoll otherwise), bytes move by non-blocking `recv` and `sendmsg` through buffers that
-//! belong to the shard. What is written is encrypted at once (h2 gathers frames to 16 KiB, one record) and
-//! leaves as one flight per turn, when the driver of the connection calls [`TlsIo::push`]; `poll_flush`
-//! does nothing, so whoever polls h2 pushes afterwards.
+//! belong to the shard. What is written is encrypted at once and leaves as one flight per turn, when
+//! the connection's driver calls [`TlsIo::push`].
 //!
-//! Limits: [`OUT_BYTES_MAX`] waiting for a peer that does not read stops `poll_write`.
+//! Limits: [`OUT_BYTES_MAX`] waiting for a peer that does not read ([`TlsIo::is_full`]), and
+//! [`TURN_BYTES_MAX`] received before the shard's other connections have their turn.
 
-use crate::frames::FrameWatch;
 use monoio::net::TcpStream;
 use reusable_box_future::ReusableLocalBoxFuture;
 use rustls::ServerConnection;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, BufRead, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const RECV_BYTES: usize = 64 * 1024;
 /// Bytes waiting for a peer that does not read, per connection.
@@ -117,7 +114,8 @@ impl Waiter {
     }
 }
 
-struct Inner {
+/// A TLS connection over a socket.
+pub struct TlsIo {
     socket: Rc<TcpStream>,
     tls: ServerConnection,
     incoming: Incoming,
@@ -125,45 +123,19 @@ struct Inner {
     out_bytes: usize,
     reading: Waiter,
     writing: Waiter,
-    frames: FrameWatch,
     /// The socket was found empty in this turn; its waiter holds this turn's waker.
     is_drained: bool,
     /// Received in this turn.
     turn_bytes: usize,
     is_eof: bool,
-}
-
-/// A TLS connection as h2 wants it. Clones are handles to the same connection, on one thread.
-#[derive(Clone)]
-pub struct TlsIo {
-    inner: Rc<RefCell<Inner>>,
-    traffic: Rc<Traffic>,
-}
-
-/// What passed the socket, for the budgets of the connection.
-#[derive(Default)]
-pub struct Traffic {
     /// Bytes received beyond what the completed requests account for.
-    pub unproductive_bytes: Cell<usize>,
-    /// TLS bytes the kernel took from us so far.
-    pub sent_bytes: Cell<u64>,
-}
-
-impl Traffic {
-    /// What the connection may receive in one turn: little, once it has sent much and asked for nothing.
-    fn turn_bytes_max(&self) -> usize {
-        if self.unproductive_bytes.get() > SUSPECT_BYTES { SUSPECT_TURN_BYTES_MAX } else { TURN_BYTES_MAX }
-    }
-
-    /// A request has come whole: it accounts for as much as a request may be.
-    pub fn note_request(&self) {
-        self.unproductive_bytes.set(self.unproductive_bytes.get().saturating_sub(REQUEST_BYTES_MAX));
-    }
+    unproductive_bytes: usize,
+    sent_bytes: u64,
 }
 
 struct Socket<'a> {
     fd: RawFd,
-    traffic: &'a Traffic,
+    sent_bytes: &'a mut u64,
 }
 
 impl Read for Socket<'_> {
@@ -189,7 +161,7 @@ impl Write for Socket<'_> {
         // SAFETY: IoSlice is ABI-compatible with iovec; sendmsg only reads through it, during the call.
         let n = unsafe { libc::sendmsg(self.fd, &raw const message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
         let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
-        self.traffic.sent_bytes.set(self.traffic.sent_bytes.get() + n as u64);
+        *self.sent_bytes += n as u64;
         Ok(n)
     }
 
@@ -200,25 +172,21 @@ impl Write for Socket<'_> {
 
 impl TlsIo {
     pub fn new(socket: TcpStream, mut tls: ServerConnection) -> Self {
-        // The limit is ours: `OUT_BYTES_MAX` with backpressure in `poll_write`.
+        // The limit is ours: [`OUT_BYTES_MAX`], by [`Self::is_full`].
         tls.set_buffer_limit(None);
-        let inner = Inner {
+        Self {
             socket: Rc::new(socket),
             tls,
             incoming: Incoming::default(),
             out_bytes: 0,
             reading: Waiter::new(),
             writing: Waiter::new(),
-            frames: FrameWatch::default(),
             is_drained: false,
             turn_bytes: 0,
             is_eof: false,
-        };
-        Self { inner: Rc::new(RefCell::new(inner)), traffic: Rc::default() }
-    }
-
-    pub fn traffic(&self) -> &Traffic {
-        &self.traffic
+            unproductive_bytes: 0,
+            sent_bytes: 0,
+        }
     }
 
     /// Completes the TLS handshake. A refused peer is told why: the alert is sent before the error returns.
@@ -229,21 +197,143 @@ impl TlsIo {
     ///
     /// # Errors
     /// The peer went away, or what it sent was refused.
-    pub async fn handshake(&self) -> io::Result<()> {
-        poll_fn(|cx| self.inner.borrow_mut().handshake(&self.traffic, cx)).await
+    pub async fn handshake(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_handshake(cx)).await
+    }
+
+    /// The protocol that was negotiated, if the peer offered any.
+    pub fn is_h2(&self) -> bool {
+        self.tls.alpn_protocol() == Some(b"h2")
+    }
+
+    /// Start of a turn of the connection's task: the socket may have bytes again.
+    pub fn turn(&mut self) {
+        self.is_drained = false;
+        self.turn_bytes = 0;
+    }
+
+    /// Waits for plaintext, which [`Self::plaintext`] then gives; `false`: the peer sends no more. `Pending` also when
+    /// the turn's bytes are used up.
+    ///
+    /// # Errors
+    /// The socket or the TLS session failed; the connection is over.
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            if !self.plaintext().is_empty() {
+                return Poll::Ready(Ok(true));
+            }
+            if !self.incoming.waiting().is_empty() {
+                self.feed()?;
+                continue;
+            }
+            if self.is_eof {
+                return Poll::Ready(Ok(false));
+            }
+            if self.is_drained {
+                return Poll::Pending;
+            }
+            let allowance = self.turn_bytes_max().saturating_sub(self.turn_bytes);
+            if allowance == 0 {
+                return self.yield_turn(cx);
+            }
+            if self.reading.is_armed {
+                match self.reading.poll(cx) {
+                    Poll::Pending => {
+                        self.is_drained = true;
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(result) => result?,
+                }
+            }
+            if !self.receive(allowance)? {
+                self.arm_reading();
+            }
+        }
+    }
+
+    /// What has been decrypted and not yet consumed.
+    pub fn plaintext(&mut self) -> &[u8] {
+        // An error only says that nothing waits.
+        self.tls.reader().into_first_chunk().unwrap_or_default()
+    }
+
+    /// `n` bytes of [`Self::plaintext`] have been used.
+    pub fn consume(&mut self, n: usize) {
+        self.tls.reader().consume(n);
+    }
+
+    /// Encrypts; a push sends it.
+    ///
+    /// # Errors
+    /// The session encrypts no more.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out_bytes += bytes.len();
+        self.tls.writer().write_all(bytes)
+    }
+
+    /// Sends what was encrypted, in one call where the kernel takes it.
+    ///
+    /// # Errors
+    /// The socket or the TLS session failed; the connection is over.
+    pub fn push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.tls.wants_write() {
+            let mut socket = Socket { fd: self.socket.as_raw_fd(), sent_bytes: &mut self.sent_bytes };
+            match self.tls.write_tls(&mut socket) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.writing.is_armed {
+                        let socket = self.socket.clone();
+                        self.writing.arm(async move { socket.writable(false).await });
+                    }
+                    ready!(self.writing.poll(cx))?;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        self.out_bytes = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether something written has not left yet: the peer does not read.
+    pub fn is_blocked(&self) -> bool {
+        self.tls.wants_write()
+    }
+
+    /// Whether so much waits for a peer that does not read that nothing more may be written.
+    pub fn is_full(&self) -> bool {
+        self.out_bytes >= OUT_BYTES_MAX
+    }
+
+    /// Bytes received beyond what the completed requests account for.
+    pub fn unproductive_bytes(&self) -> usize {
+        self.unproductive_bytes
+    }
+
+    /// `n` requests have come whole: each accounts for as much as a request may be.
+    pub fn note_requests(&mut self, n: u64) {
+        let accounted = usize::try_from(n).unwrap_or(usize::MAX).saturating_mul(REQUEST_BYTES_MAX);
+        self.unproductive_bytes = self.unproductive_bytes.saturating_sub(accounted);
+    }
+
+    /// TLS bytes that the kernel took from us so far.
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
+    }
+
+    /// Queues the TLS close alert behind what was written; a push sends both.
+    pub fn close_notify(&mut self) {
+        self.tls.send_close_notify();
     }
 
     /// Ends our direction and waits, a moment, for the peer to end its own: a socket closed while it still has bytes to
     /// read is reset, and takes with it what the peer has not read yet, a GOAWAY for example.
-    pub async fn linger(&self) {
-        let socket = self.inner.borrow().socket.clone();
+    pub async fn linger(self) {
         let drained = async move {
-            shutdown_write(socket.as_raw_fd());
+            shutdown_write(self.socket.as_raw_fd());
             let mut left = LINGER_BYTES_MAX;
             let mut rubbish = vec![0; 4096];
-            let traffic = Traffic::default();
-            while left > 0 && socket.readable(false).await.is_ok() {
-                match (Socket { fd: socket.as_raw_fd(), traffic: &traffic }).read(&mut rubbish) {
+            while left > 0 && self.socket.readable(false).await.is_ok() {
+                match (Socket { fd: self.socket.as_raw_fd(), sent_bytes: &mut 0 }).read(&mut rubbish) {
                     Ok(0) => return,
                     Ok(n) => left = left.saturating_sub(n),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -254,58 +344,14 @@ impl TlsIo {
         let _ = monoio::time::timeout(LINGER, drained).await;
     }
 
-    /// The protocol that was negotiated, if the peer offered any.
-    pub fn is_h2(&self) -> bool {
-        self.inner.borrow().tls.alpn_protocol() == Some(b"h2")
+    /// What the connection may receive in one turn: little, once it has sent much and asked for nothing.
+    fn turn_bytes_max(&self) -> usize {
+        if self.unproductive_bytes > SUSPECT_BYTES { SUSPECT_TURN_BYTES_MAX } else { TURN_BYTES_MAX }
     }
 
-    /// Start of a turn of the connection's task: the socket may have bytes again.
-    pub fn turn(&self) {
-        let mut inner = self.inner.borrow_mut();
-        inner.is_drained = false;
-        inner.turn_bytes = 0;
-    }
-
-    /// End of a turn: send what was written, in one call where the kernel takes it.
-    ///
-    /// # Errors
-    /// The socket or the TLS session failed; the connection is over.
-    pub fn push(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner.borrow_mut().push(&self.traffic, cx)
-    }
-
-    /// Whether the peer has begun a frame or header block and not ended it.
-    pub fn is_incomplete(&self) -> bool {
-        self.inner.borrow().frames.is_incomplete()
-    }
-
-    /// SETTINGS that came since the last call, and whether trailers were malformed.
-    pub fn take_oddities(&self) -> (u32, bool) {
-        let frames = &mut self.inner.borrow_mut().frames;
-        (frames.take_settings(), frames.has_bad_trailers())
-    }
-
-    /// Whether something written has not left yet: the peer does not read.
-    pub fn is_blocked(&self) -> bool {
-        self.inner.borrow().tls.wants_write()
-    }
-
-    /// Queues the TLS close alert behind what was written; a push sends both.
-    pub fn close_notify(&self) {
-        self.inner.borrow_mut().tls.send_close_notify();
-    }
-}
-
-#[allow(unsafe_code, reason = "shutdown of one direction")]
-fn shutdown_write(fd: RawFd) {
-    // SAFETY: the descriptor is open, since its owner is borrowed by the caller; the call takes no pointer.
-    unsafe { libc::shutdown(fd, libc::SHUT_WR) };
-}
-
-impl Inner {
     /// Reads the socket once; `false` when it had nothing.
-    fn receive(&mut self, traffic: &Traffic, bytes_max: usize) -> io::Result<bool> {
-        let mut socket = Socket { fd: self.socket.as_raw_fd(), traffic };
+    fn receive(&mut self, bytes_max: usize) -> io::Result<bool> {
+        let mut socket = Socket { fd: self.socket.as_raw_fd(), sent_bytes: &mut self.sent_bytes };
         match self.incoming.receive(&mut socket, bytes_max) {
             Ok(0) => {
                 self.is_eof = true;
@@ -313,7 +359,7 @@ impl Inner {
             }
             Ok(n) => {
                 self.turn_bytes += n;
-                traffic.unproductive_bytes.set(traffic.unproductive_bytes.get() + n);
+                self.unproductive_bytes += n;
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
@@ -337,9 +383,9 @@ impl Inner {
         Ok(())
     }
 
-    fn handshake(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.push(traffic, cx))?;
+            ready!(self.push(cx))?;
             if !self.tls.is_handshaking() {
                 return Poll::Ready(Ok(()));
             }
@@ -349,7 +395,7 @@ impl Inner {
             if !self.incoming.waiting().is_empty() {
                 if let Err(error) = self.feed() {
                     // One attempt to send the alert; a peer that does not read does not get to keep us.
-                    let _ = self.push(traffic, cx);
+                    let _ = self.push(cx);
                     return Poll::Ready(Err(error));
                 }
                 continue;
@@ -357,7 +403,7 @@ impl Inner {
             if self.reading.is_armed {
                 ready!(self.reading.poll(cx))?;
             }
-            if !self.receive(traffic, TURN_BYTES_MAX)? {
+            if !self.receive(TURN_BYTES_MAX)? {
                 self.arm_reading();
             }
         }
@@ -368,79 +414,9 @@ impl Inner {
         self.reading.arm(async move { socket.readable(false).await });
     }
 
-    /// Sends what the session has encrypted.
-    fn push(&mut self, traffic: &Traffic, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.tls.wants_write() {
-            let mut socket = Socket { fd: self.socket.as_raw_fd(), traffic };
-            match self.tls.write_tls(&mut socket) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !self.writing.is_armed {
-                        let socket = self.socket.clone();
-                        self.writing.arm(async move { socket.writable(false).await });
-                    }
-                    ready!(self.writing.poll(cx))?;
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        self.out_bytes = 0;
-        Poll::Ready(Ok(()))
-    }
-
-    fn read(&mut self, traffic: &Traffic, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let mut has_read = false;
-        loop {
-            // An error only says that nothing waits.
-            if let Ok(waiting) = self.tls.reader().fill_buf()
-                && !waiting.is_empty()
-            {
-                let taken = waiting.len().min(buffer.remaining());
-                let plain = waiting.get(..taken).unwrap_or_default();
-                buffer.put_slice(plain);
-                self.frames.observe(plain);
-                self.tls.reader().consume(taken);
-                has_read = true;
-                if buffer.remaining() == 0 {
-                    return Poll::Ready(Ok(()));
-                }
-                continue;
-            }
-            if !self.incoming.waiting().is_empty() {
-                self.feed()?;
-                continue;
-            }
-            if has_read {
-                return Poll::Ready(Ok(()));
-            }
-            if self.is_eof {
-                return Poll::Ready(Ok(()));
-            }
-            if self.is_drained {
-                return Poll::Pending;
-            }
-            let allowance = traffic.turn_bytes_max().saturating_sub(self.turn_bytes);
-            if allowance == 0 {
-                return self.yield_turn(cx);
-            }
-            if self.reading.is_armed {
-                match self.reading.poll(cx) {
-                    Poll::Pending => {
-                        self.is_drained = true;
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(result) => result?,
-                }
-            }
-            if !self.receive(traffic, allowance)? {
-                self.arm_reading();
-            }
-        }
-    }
-
     /// The others' turn: this connection goes on when the driver has looked at all of them. It waits for readiness
     /// rather than waking itself, because a task that is always ready keeps timers and other threads' news waiting.
-    fn yield_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn yield_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.is_drained = true;
         if !self.reading.is_armed {
             self.arm_reading();
@@ -453,30 +429,8 @@ impl Inner {
     }
 }
 
-impl AsyncRead for TlsIo {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.inner.borrow_mut().read(&self.traffic, cx, buffer)
-    }
-}
-
-impl AsyncWrite for TlsIo {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut inner = self.inner.borrow_mut();
-        if inner.out_bytes >= OUT_BYTES_MAX {
-            ready!(inner.push(&self.traffic, cx))?;
-        }
-        let taken = inner.tls.writer().write(bytes)?;
-        inner.out_bytes += taken;
-        Poll::Ready(Ok(taken))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = self.inner.borrow_mut();
-        inner.tls.send_close_notify();
-        inner.push(&self.traffic, cx)
-    }
+#[allow(unsafe_code, reason = "shutdown of one direction")]
+fn shutdown_write(fd: RawFd) {
+    // SAFETY: the descriptor is open, since its owner is borrowed by the caller; the call takes no pointer.
+    unsafe { libc::shutdown(fd, libc::SHUT_WR) };
 }

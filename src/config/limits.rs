@@ -49,13 +49,17 @@ fn fixed() -> impl Iterator<Item = Limit> {
         ("fixed.resource_bytes_max", count(resource::RESOURCE_BYTES_MAX), "A resource indicator."),
         ("fixed.cold_concurrency_max", count(backend::COLD_CONCURRENCY_MAX), "Requests at once in the backend."),
         ("fixed.cold_deadline_ms", milliseconds(backend::COLD_DEADLINE), "A request in the backend."),
-        ("fixed.h2_stream_window_bytes", i64::from(h2::STREAM_WINDOW_BYTES), "Flow-control credit of a stream."),
         (
             "fixed.h2_connection_window_bytes",
-            i64::from(h2::CONNECTION_WINDOW_BYTES),
+            i64::from(h2::engine::CONNECTION_WINDOW_BYTES),
             "Flow-control credit of a connection.",
         ),
-        ("fixed.h2_send_buffer_bytes_max", count(h2::SEND_BUFFER_BYTES_MAX), "Reply bytes buffered for a stream."),
+        (
+            "fixed.h2_buffered_bytes_max",
+            count(h2::engine::BUFFERED_BYTES_MAX),
+            "Parts of bodies kept before that credit is no longer given back.",
+        ),
+        ("fixed.h2_out_bytes", count(h2::engine::OUT_BYTES), "Replies written before they must leave."),
         ("fixed.h2_settings_max", i64::from(h2::SETTINGS_MAX), "SETTINGS of a connection in that window."),
         (
             "fixed.suspect_turn_bytes_max",
