@@ -9,6 +9,7 @@
 
 mod support;
 
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use criterion::Criterion;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use sigid_core::basic::{BASIC_BYTES_MAX, decode_basic};
@@ -17,9 +18,11 @@ use sigid_core::secret::Digest32;
 use sigid_core::{b64, marks, token};
 use sigid_edge::introspect;
 use sigid_edge::shard::Memo;
+use sigid_io::backend;
+use sigid_io::hash_pool::{Cost, HashPool, Password, PoolSettings};
 use std::hint::black_box;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use support::World;
 
 /// Where the estimates are kept, to make ratios of.
@@ -32,6 +35,7 @@ fn main() {
     signatures(&mut criterion, &world);
     answers(&mut criterion, &world);
     parts(&mut criterion, &world);
+    hashes(&mut criterion);
     criterion.final_summary();
     print_ratios(began);
 }
@@ -95,6 +99,30 @@ fn parts(criterion: &mut Criterion, world: &World) {
     });
 }
 
+/// A password hash alone and through the pool, with the memory reused in both.
+fn hashes(criterion: &mut Criterion) {
+    let cost = Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 };
+    let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).unwrap();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let mut memory = vec![Block::new(); cost.memory_kib as usize];
+    let (password, salt, mut output) = (b"correct horse battery staple", [7; 16], [0; 32]);
+    criterion.bench_function("argon2_bare", |bencher| {
+        bencher.iter(|| {
+            argon2.hash_password_into_with_memory(black_box(password), &salt, &mut output, &mut memory).unwrap();
+        });
+    });
+    let deadline = Duration::from_mins(1);
+    let settings = PoolSettings { threads: 1, queue_max: 1, deadline, memory_kib_max: cost.memory_kib };
+    let pool = HashPool::start(settings).unwrap();
+    let runtime = backend::runtime(1).unwrap();
+    criterion.bench_function("argon2_pool", |bencher| {
+        bencher.iter(|| {
+            let password = Password::new(black_box(password).to_vec());
+            runtime.block_on(pool.hash(password, &salt, cost)).unwrap()
+        });
+    });
+}
+
 /// What is compared with what, and why.
 const RATIOS: &[(&str, &str, &str)] = &[
     ("token_first_sight", "es256_verify_bare", "a first sight is the signature check and little else; at most 1.10"),
@@ -103,6 +131,7 @@ const RATIOS: &[(&str, &str, &str)] = &[
     ("answer_cached", "answer_signature_known", "what level 1 saves beside level 2"),
     ("answer_cached", "answer_cached_first_on_connection", "what the connection's memo saves"),
     ("form_in_place", "form_parse", "what reading in place saves"),
+    ("argon2_pool", "argon2_bare", "what the pool adds to a hash on a quiet core; at most 1.05"),
     ("digest_highway_900", "digest_sha256_900", "what the keyed fast hash saves"),
 ];
 

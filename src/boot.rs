@@ -10,10 +10,13 @@ use crate::{features, log, migrations};
 use sigid_edge::backend::{Backend, Settings};
 use sigid_edge::discovery::Documents;
 use sigid_edge::dispatch::{self, Router};
+use sigid_edge::feature::Feature;
 use sigid_edge::feed::{self, Feed, Freshness};
 use sigid_edge::shard::{EdgeMessage, EdgeShard, Shared, SharedParts};
 use sigid_io::backend::{self as cold, ColdHandler};
 use sigid_io::clock::Clock;
+use sigid_io::fail::Fail;
+use sigid_io::hash_pool::{Cost, HashPool, PoolSettings};
 use sigid_io::metrics;
 use sigid_io::migrate::{self, Level};
 use sigid_io::pg::{self, PgFault, Plane, Pools};
@@ -22,11 +25,12 @@ use sigid_io::tls::TlsSource;
 use sigid_io::{rng, telemetry_http};
 use sigid_oidc::keyring::{self, Keyring};
 use sigid_oidc::keys::{self, RootKey};
+use sigid_platform::bench::Hashing;
 use sigid_platform::feed::Reader;
 use sigid_platform::outbox::FEED_CHANNEL;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -37,8 +41,12 @@ use tokio::sync::oneshot;
 pub struct ServeOptions {
     /// Shifts the wall clock by the seconds in the file.
     pub clock_offset_file: Option<PathBuf>,
+    /// Fail points do what the file says.
+    pub fail_file: Option<PathBuf>,
     /// Budgets against guessing: as configured, or off.
     pub budgets: Budgets,
+    /// Mount the routes that give work on request.
+    pub bench: bool,
     /// Refuse a port that another process of this user shares.
     pub exclusive_port: bool,
 }
@@ -62,6 +70,12 @@ const BACKEND_THREADS: usize = 2;
 const TLS_LOOK: Duration = Duration::from_secs(2);
 /// What is left of the backend's work after the shards have drained.
 const BACKEND_STOP: Duration = Duration::from_secs(5);
+/// Passwords that wait for a hash thread.
+pub const HASH_QUEUE_MAX: usize = 64;
+/// From the request for a hash to its answer.
+pub const HASH_DEADLINE: Duration = Duration::from_secs(5);
+/// Argon2id with 19 MiB, two passes and one lane: the first choice of the OWASP cheat sheet.
+const HASH_COST: Cost = Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 };
 const EXIT_REFUSED: u8 = 1;
 const EXIT_UNREACHABLE: u8 = 69;
 const EXIT_CONFIGURATION: u8 = 78;
@@ -134,6 +148,9 @@ async fn run(
         config.edge.failed_requests_per_minute = 0;
         tracing::warn!("budgets are off: guessing costs nothing; never serve others like this");
     }
+    arm(&mut config, options.fail_file.as_deref()).map_err(|line| BootFault::Configuration(line.to_owned()))?;
+    check_bench(options.bench, config.security.production)?;
+    let mounted = features::mounted(options.bench);
     let clock = start_clock(&options)?;
     let planes = config.deployment.planes();
     let tls = TlsSource::new(config.server.tls.clone())
@@ -152,8 +169,10 @@ async fn run(
     let rings = pg::listen(&config.database.pg, planes.first().copied().unwrap_or(Plane::Auth), FEED_CHANNEL)?;
     let mut reader = Reader::new(pools.clone(), clock.clone(), publisher, commands, rings, config.edge.poll);
     reader.load().await?;
-    let shared = share(&config, clock, freshness, &planes);
-    let backend = Arc::new(make_backend(&config, pools.clone(), feed.clone(), shared.clone(), keyring.clone()));
+    let shared = share(&config, clock, freshness, &planes, &mounted);
+    let hash_pool = if options.bench { Some(start_hash_pool()?) } else { None };
+    let settings = gather_settings(&config, &keyring, hash_pool.as_ref());
+    let backend = Arc::new(make_backend(pools.clone(), feed.clone(), shared.clone(), &keyring, settings));
     let (queue, intake) = cold::queue(config.edge.cold_queue_max);
     let mut shards = start_shards(&config, listeners, tls_config, queue, &shared, &feed)?;
     reader.attach(shards.senders()).await.map_err(|_| BootFault::Refused("a shard did not start".to_owned()))?;
@@ -165,7 +184,7 @@ async fn run(
     if planes.contains(&Plane::Auth) {
         cold::spawn(keyring::follow(keyring, pools.clone(), feed.clone()));
     }
-    sigid_platform::jobs::start(features::ALL, &planes, &backend);
+    sigid_platform::jobs::start(&mounted, &planes, &backend);
     metrics::gauge("sigid_io_uring", "1 when the shards' loops run on io_uring, 0 on epoll.", &[])
         .set(i64::from(shards.is_uring));
     serve_metrics(&config, metrics_listener, &shared, &pools, &log);
@@ -184,6 +203,9 @@ async fn run(
     }
     let _ = stop_intake.send(());
     let _ = tokio::time::timeout(BACKEND_STOP, intake).await;
+    if let Some(hash_pool) = hash_pool {
+        let _ = tokio::time::timeout(BACKEND_STOP, hash_pool.close()).await;
+    }
     pools.close().await;
     tracing::info!("stopped");
     match ended {
@@ -192,6 +214,56 @@ async fn run(
             Err(BootFault::Refused(format!("shard {shard} ended; the process stops, so that another takes over")))
         }
     }
+}
+
+/// Lets the database's fail points follow a file, in development only.
+///
+/// # Errors
+/// Production: the line that says so.
+pub fn arm(config: &mut Config, fail_file: Option<&Path>) -> Result<(), &'static str> {
+    config.database.pg.fail = fail_points(fail_file, config.security.production)?;
+    Ok(())
+}
+
+fn fail_points(file: Option<&Path>, is_production: bool) -> Result<Fail, &'static str> {
+    match (file, is_production) {
+        (None, _) => Ok(Fail::default()),
+        (Some(_), true) => Err("--fail-file: fail points are for development; security.production is true"),
+        (Some(file), false) => {
+            tracing::warn!(file = %file.display(), "fail points are armed: never serve others like this");
+            Ok(Fail::follow(file.to_owned()))
+        }
+    }
+}
+
+/// Work on request is for load runs on one's own machine.
+fn check_bench(is_bench: bool, is_production: bool) -> Result<(), BootFault> {
+    match (is_bench, is_production) {
+        (false, _) => Ok(()),
+        (true, true) => Err(BootFault::Configuration(
+            "--bench: work on request is for development; security.production is true".to_owned(),
+        )),
+        (true, false) => {
+            tracing::warn!("bench routes are mounted: any client gets costly work; never serve others like this");
+            Ok(())
+        }
+    }
+}
+
+/// A thread for each core: they run when nobody else wants it.
+fn start_hash_pool() -> Result<Arc<HashPool>, BootFault> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let settings = PoolSettings {
+        threads,
+        queue_max: HASH_QUEUE_MAX,
+        deadline: HASH_DEADLINE,
+        memory_kib_max: HASH_COST.memory_kib,
+    };
+    let memory_mib = settings.memory_bytes() / (1024 * 1024);
+    let pool = HashPool::start(settings)
+        .map_err(|error| BootFault::Refused(format!("the hash pool cannot start: {error}")))?;
+    tracing::info!(threads, memory_mib, "hash pool");
+    Ok(Arc::new(pool))
 }
 
 fn start_clock(options: &ServeOptions) -> Result<Clock, BootFault> {
@@ -255,11 +327,18 @@ async fn prepare_keys(keyring: &Keyring, pools: &Pools, planes: &[Plane], now_s:
 fn keys_fault(fault: keys::Fault) -> BootFault {
     match fault {
         keys::Fault::RootKey => BootFault::Configuration(fault.to_string()),
+        keys::Fault::Database(fault) => fault.into(),
         fault => BootFault::Refused(format!("signing keys: {fault}")),
     }
 }
 
-fn share(config: &Config, clock: Clock, freshness: Freshness, planes: &[Plane]) -> Arc<Shared> {
+fn share(
+    config: &Config,
+    clock: Clock,
+    freshness: Freshness,
+    planes: &[Plane],
+    mounted: &[&'static Feature],
+) -> Arc<Shared> {
     let rotation_s = i64::from(config.jwt.key_rotation_days) * 86_400;
     let digest_key: [u8; 32] = rng::random();
     let mut words = [0; 4];
@@ -271,21 +350,29 @@ fn share(config: &Config, clock: Clock, freshness: Freshness, planes: &[Plane]) 
         freshness,
         digest_key: words,
         verified_tokens_max: config.edge.verified_tokens_max,
-        router: Router::new(features::ALL, planes),
+        router: Router::new(mounted, planes),
         trusted_proxies: config.server.trusted_proxies.clone(),
         allowed_hosts: config.server.allowed_hosts.clone(),
         cors_allowed_origins: config.server.cors_allowed_origins.clone(),
         reply_cache_entries: config.edge.reply_cache_entries,
         unknown_client_budget_per_minute: config.edge.unknown_client_budget_per_minute,
         failed_requests_per_minute: config.edge.failed_requests_per_minute,
-        documents: Documents::build(&config.oidc.issuer, features::ALL, rotation_s),
+        documents: Documents::build(&config.oidc.issuer, mounted, rotation_s),
     }))
 }
 
-fn make_backend(config: &Config, pools: Pools, feed: Feed, shared: Arc<Shared>, keyring: Arc<Keyring>) -> Backend {
+/// What the features find by type.
+fn gather_settings(config: &Config, keyring: &Arc<Keyring>, hash_pool: Option<&Arc<HashPool>>) -> Settings {
     let mut settings = Settings::default();
     settings.insert(config.jwt.clone());
     settings.insert(keyring.clone());
+    if let Some(pool) = hash_pool {
+        settings.insert(Hashing { pool: pool.clone(), cost: HASH_COST });
+    }
+    settings
+}
+
+fn make_backend(pools: Pools, feed: Feed, shared: Arc<Shared>, keyring: &Keyring, settings: Settings) -> Backend {
     Backend::new(pools, feed, shared, keyring.signer.clone(), sigid_platform::replay::consume_assertion, settings)
 }
 
@@ -430,6 +517,34 @@ fn reload(tls: &TlsSource, shards: &ShardSenders<EdgeMessage>) {
         Err(fault) => {
             outcome("failed").inc();
             tracing::error!(%fault, "certificate or key cannot be used; the old ones stay");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fail_points_are_refused_in_production() {
+        for (reason, file, is_production, is_good) in [
+            ("not asked for", None, true, true),
+            ("development", Some(Path::new("/nowhere")), false, true),
+            ("production", Some(Path::new("/nowhere")), true, false),
+        ] {
+            assert_eq!(fail_points(file, is_production).is_ok(), is_good, "{reason}");
+        }
+    }
+
+    #[test]
+    fn work_on_request_is_refused_in_production() {
+        for (reason, is_bench, is_production, exit_code) in [
+            ("not asked for", false, true, None),
+            ("development", true, false, None),
+            ("production", true, true, Some(EXIT_CONFIGURATION)),
+        ] {
+            let checked = check_bench(is_bench, is_production);
+            assert_eq!(checked.err().map(|fault| fault.exit_code()), exit_code, "{reason}");
         }
     }
 }

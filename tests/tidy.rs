@@ -26,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sigid-oidc", &["sigid-core", "sigid-io", "sigid-edge", "sigid-platform"]),
     ("sigid-tenant", &["sigid-core", "sigid-io", "sigid-edge", "sigid-platform"]),
     ("sigid-loadtest", &[]),
+    ("sigid-fuzz", &["sigid-core", "sigid-io", "sigid-edge", "sigid-oidc", "sigid-platform", "sigid-tenant"]),
 ];
 const AREA_MAY_IMPORT: &[&str] = &["sigid-core", "sigid-io", "sigid-edge"];
 
@@ -283,6 +284,19 @@ fn every_feature_is_listed_and_has_its_page() {
     for name in pages.iter().flat_map(|page| page.split("-and-")) {
         assert!(features::ALL.iter().any(|feature| feature.name == name), "docs/features: no feature is called {name}");
     }
+}
+
+/// What gives costly work on request is named for it, stands under its own prefix, and is mounted by its flag alone.
+#[test]
+fn bench_routes_are_mounted_by_their_flag_alone() {
+    let paths = |is_bench| {
+        let routes = features::mounted(is_bench).into_iter().flat_map(|feature| feature.routes);
+        routes.map(|route| route.path).collect::<BTreeSet<&str>>()
+    };
+    let (ordinary, all) = (paths(false), paths(true));
+    assert!(ordinary.iter().all(|path| !path.starts_with("/bench/")), "{ordinary:?}");
+    let more: Vec<&str> = all.difference(&ordinary).copied().collect();
+    assert_eq!(more, ["/bench/clients", "/bench/hash", "/bench/mint"]);
 }
 
 #[test]

@@ -11,7 +11,9 @@
 mod affinity;
 pub mod backend;
 pub mod clock;
+pub mod fail;
 pub mod h2;
+pub mod hash_pool;
 pub mod http;
 pub mod metrics;
 pub mod migrate;

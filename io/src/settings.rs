@@ -2,6 +2,7 @@
 //!
 //! Nothing here parses or defaults; the configuration does both, so that one place knows them.
 
+use crate::fail::Fail;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -135,6 +136,8 @@ pub struct PgSettings {
     pub statement_timeout: Duration,
     pub require_ssl: bool,
     pub ca_pem_path: Option<PathBuf>,
+    /// Development's fail points; by default none strikes.
+    pub fail: Fail,
 }
 
 impl PgSettings {

@@ -40,6 +40,9 @@ pub struct Args {
     /// Development only: shift the clock by the seconds in FILE, as the server does.
     #[arg(long, value_name = "FILE", global = true, hide = true)]
     clock_offset_file: Option<PathBuf>,
+    /// Development only: fail points do what FILE says, as the server's do.
+    #[arg(long, value_name = "FILE", global = true, hide = true)]
+    fail_file: Option<PathBuf>,
     #[command(subcommand)]
     noun: Noun,
 }
@@ -71,13 +74,14 @@ pub fn run(args: Args) -> u8 {
 }
 
 fn work(args: Args) -> Result<(), Fault> {
-    let Args { config, dir, json, clock_offset_file, noun } = args;
+    let Args { config, dir, json, clock_offset_file, fail_file, noun } = args;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|_| Fault::refused("a runtime could not be started"))?;
     runtime.block_on(async {
-        let context = Context::open(config, dir, clock_offset_file, json).await?;
+        let config = context::load(config, dir, fail_file.as_deref())?;
+        let context = Context::open(config, clock_offset_file, json).await?;
         let done = match noun {
             Noun::Tenant(verb) => tenant::run(verb, &context).await,
             Noun::Client(verb) => client::run(verb, &context).await,

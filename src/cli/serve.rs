@@ -20,14 +20,26 @@ pub struct Development {
     /// What slows down guessing; `off` is for load and timing runs.
     #[arg(long, value_name = "on|off", default_value = "on")]
     pub budgets: Budgets,
+    /// Give honest work on request: /bench/hash, /bench/mint, /bench/clients. For load runs.
+    #[arg(long)]
+    pub bench: bool,
     /// Shift the wall clock by the seconds in FILE, read each second.
     #[arg(long, value_name = "FILE")]
     pub clock_offset_file: Option<PathBuf>,
+    /// Make awaits on the database fail, stall or break as FILE says (tests; see sigid_io::fail).
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub fail_file: Option<PathBuf>,
 }
 
 impl Development {
     pub fn options(&self, exclusive_port: bool) -> ServeOptions {
-        ServeOptions { clock_offset_file: self.clock_offset_file.clone(), budgets: self.budgets, exclusive_port }
+        ServeOptions {
+            clock_offset_file: self.clock_offset_file.clone(),
+            fail_file: self.fail_file.clone(),
+            budgets: self.budgets,
+            bench: self.bench,
+            exclusive_port,
+        }
     }
 }
 

@@ -116,6 +116,7 @@ pub fn check(sources: &Sources<'_>, plane: Option<Plane>, files: &Files<'_>, pro
             statement_timeout: Duration::from_secs(values.count("statement_timeout_secs")),
             require_ssl: values.boolean("require_ssl"),
             ca_pem_path: values.find_text("ca_pem_path").map(|path| files.resolve(path)),
+            fail: sigid_io::fail::Fail::default(),
         },
         maintenance_url: values.find_text("maintenance_url").map(str::to_owned),
         migration_url: values.find_text("migration_url").map(str::to_owned),

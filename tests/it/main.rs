@@ -22,8 +22,11 @@
 mod support;
 
 mod admin;
+mod attack;
+mod clients;
 mod config;
 mod edge;
+mod fault;
 mod listener;
 mod nodes;
 mod revoke;

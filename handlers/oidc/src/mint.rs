@@ -20,6 +20,7 @@ use std::time::Duration;
 const MARK_WAIT_S_MAX: i64 = 2;
 
 /// What a token is to say; the rest follows from the client and the moment.
+#[derive(Clone)]
 pub struct Grant {
     pub sub: String,
     pub subject_type: SubjectType,

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod feed;
 pub mod jobs;
 pub mod outbox;

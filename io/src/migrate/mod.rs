@@ -27,6 +27,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 use tokio_postgres::error::ErrorPosition;
 
+use crate::fail::Fail;
 use crate::pg::{PgFault, Plane, Pool, Target, Trust, dial, user_of};
 
 /// One file of `migrations/`: its name without `.sql`, and its text.
@@ -133,7 +134,8 @@ impl Migrator {
 
     async fn connect(&self) -> Result<Session, PgFault> {
         let trust = Arc::new(Trust::new(self.ca_pem_path.as_deref()));
-        let target = Target::new(&self.url, "sigid-migrate", OPTIONS, self.require_ssl, self.connect_timeout, &trust)?;
+        let (timeout, fail) = (self.connect_timeout, Fail::default());
+        let target = Target::new(&self.url, "sigid-migrate", OPTIONS, self.require_ssl, timeout, &trust, fail)?;
         let (client, driver) = dial(&target).await?;
         let driver = tokio::spawn(async move {
             let _ = driver.await;

@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PgFault;
+use crate::fail::{Fail, Point};
 
 /// Where and how to connect: everything but the attempt.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub(crate) struct Target {
     config: Config,
     trust: Arc<Trust>,
     timeout: Duration,
+    fail: Fail,
 }
 
 pub(crate) type Driver = Connection<Socket, <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<Socket>>::Stream>;
@@ -33,6 +35,7 @@ impl Target {
         require_ssl: bool,
         timeout: Duration,
         trust: &Arc<Trust>,
+        fail: Fail,
     ) -> Result<Self, PgFault> {
         let mut config = parse(url)?;
         let given = config.get_options().unwrap_or_default().to_owned();
@@ -42,15 +45,22 @@ impl Target {
         config.ssl_mode(ssl_mode(&config, require_ssl));
         // A standby knows a revocation late, or never while its replay is paused: only the primary is asked.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        Ok(Self { config, trust: Arc::clone(trust), timeout })
+        Ok(Self { config, trust: Arc::clone(trust), timeout, fail })
     }
 }
 
 /// Connects within the target's deadline, handshakes included.
 pub(crate) async fn dial(target: &Target) -> Result<(Client, Driver), PgFault> {
     let tls = MakeRustlsConnect::new(target.trust.client(target.config.get_ssl_mode())?);
-    match tokio::time::timeout(target.timeout, target.config.connect(tls)).await {
-        Ok(connected) => connected.map_err(PgFault::from),
+    let strike = target.fail.at(Point::Connect);
+    let connecting = async {
+        if let Some(strike) = strike {
+            strike.endure().await?;
+        }
+        target.config.connect(tls).await.map_err(PgFault::from)
+    };
+    match tokio::time::timeout(target.timeout, connecting).await {
+        Ok(connected) => connected,
         Err(_) => Err(PgFault::Unreachable("the server does not answer")),
     }
 }

@@ -12,6 +12,7 @@ use tokio_postgres::AsyncMessage;
 
 use super::connect::Driver;
 use super::{PgFault, PgSettings, Plane, Pool, Target, Trust, dial};
+use crate::fail::{Fail, Point};
 
 /// Listens to `channel` until the receiver is dropped, reconnecting with a growing pause. Must be called
 /// inside a tokio runtime.
@@ -22,7 +23,9 @@ pub fn listen(settings: &PgSettings, plane: Plane, channel: &'static str) -> Res
     }
     let trust = Arc::new(Trust::new(settings.ca_pem_path.as_deref()));
     let url = &settings.target(plane).url;
-    let target = Target::new(url, "sigid-listen", "", settings.require_ssl, settings.connect_timeout, &trust)?;
+    let fail = settings.fail.of("listen");
+    let timeout = settings.connect_timeout;
+    let target = Target::new(url, "sigid-listen", "", settings.require_ssl, timeout, &trust, fail.clone())?;
     let (bell, rings) = mpsc::channel(1);
     let deadline = settings.statement_timeout;
     tokio::spawn(async move {
@@ -30,7 +33,7 @@ pub fn listen(settings: &PgSettings, plane: Plane, channel: &'static str) -> Res
         loop {
             tokio::select! {
                 () = bell.closed() => return,
-                fault = listen_once(&target, channel, &bell, deadline, &mut pause) => {
+                fault = listen_once(&target, channel, &bell, deadline, &mut pause, &fail) => {
                     tracing::debug!(error = %fault, channel, "listening again");
                 }
             }
@@ -53,6 +56,7 @@ async fn listen_once(
     bell: &mpsc::Sender<()>,
     deadline: Duration,
     pause: &mut Duration,
+    fail: &Fail,
 ) -> PgFault {
     let (client, driver) = match dial(target).await {
         Ok(connected) => connected,
@@ -60,9 +64,13 @@ async fn listen_once(
     };
     let subscribe = async {
         let listen = format!("LISTEN {channel}");
-        match tokio::time::timeout(deadline, client.batch_execute(&listen)).await {
+        let listening = async {
+            fail.reach(Point::ListenSubscribe).await?;
+            client.batch_execute(&listen).await.map_err(PgFault::from)
+        };
+        match tokio::time::timeout(deadline, listening).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return PgFault::from(error),
+            Ok(Err(fault)) => return fault,
             Err(_) => return PgFault::Timeout,
         }
         *pause = PAUSE_MIN;
@@ -71,14 +79,19 @@ async fn listen_once(
     };
     tokio::select! {
         fault = subscribe => fault,
-        fault = pump(driver, bell) => fault,
+        fault = pump(driver, bell, fail) => fault,
     }
 }
 
-async fn pump(mut driver: Driver, bell: &mpsc::Sender<()>) -> PgFault {
+async fn pump(mut driver: Driver, bell: &mpsc::Sender<()>, fail: &Fail) -> PgFault {
     loop {
         match poll_fn(|cx| driver.poll_message(cx)).await {
-            Some(Ok(AsyncMessage::Notification(_))) => ring(bell),
+            Some(Ok(AsyncMessage::Notification(_))) => {
+                if let Err(fault) = fail.reach(Point::ListenRing).await {
+                    return fault;
+                }
+                ring(bell);
+            }
             Some(Ok(_)) => {}
             Some(Err(error)) => return PgFault::from(error),
             None => return PgFault::Unreachable("the connection closed"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::connect::Driver;
 use super::{PgFault, PgSettings, Plane, Target, Trust, dial};
+use crate::fail::{Fail, Point};
 
 /// Arbitrary, the same in every SigID.
 const PROCESS_LOCK: i64 = 7_240_115_938_462;
@@ -27,16 +28,18 @@ pub async fn hold_process_lock(
 ) -> Result<bool, PgFault> {
     let trust = Arc::new(Trust::new(settings.ca_pem_path.as_deref()));
     let url = &settings.target(plane).url;
-    let target = Target::new(url, "sigid-lock", "", settings.require_ssl, settings.connect_timeout, &trust)?;
+    let fail = settings.fail.of("lock");
+    let timeout = settings.connect_timeout;
+    let target = Target::new(url, "sigid-lock", "", settings.require_ssl, timeout, &trust, fail.clone())?;
     let deadline = settings.statement_timeout;
-    let Some(mut held) = take(&target, deadline).await? else { return Ok(false) };
+    let Some(mut held) = take(&target, deadline, &fail).await? else { return Ok(false) };
     tokio::spawn(async move {
         loop {
-            held.broken().await;
+            held.broken(&fail).await;
             on_change(false);
             held = loop {
                 tokio::time::sleep(RETRY).await;
-                if let Ok(Some(again)) = take(&target, deadline).await {
+                if let Ok(Some(again)) = take(&target, deadline, &fail).await {
                     break again;
                 }
             };
@@ -54,14 +57,17 @@ struct Held {
 
 impl Held {
     /// Ends when the connection does, or when it stops answering: the database may have given the lock away.
-    async fn broken(&mut self) {
+    async fn broken(&mut self, fail: &Fail) {
         loop {
             tokio::select! {
                 _ = &mut self.driver => return,
                 () = tokio::time::sleep(PROBE_EVERY) => {}
             }
-            let asked = tokio::time::timeout(PROBE_EVERY, self.client.simple_query(""));
-            if !matches!(asked.await, Ok(Ok(_))) {
+            let probe = async {
+                fail.reach(Point::LockProbe).await?;
+                self.client.simple_query("").await.map_err(PgFault::from)
+            };
+            if !matches!(tokio::time::timeout(PROBE_EVERY, probe).await, Ok(Ok(_))) {
                 self.driver.abort();
                 return;
             }
@@ -69,11 +75,12 @@ impl Held {
     }
 }
 
-async fn take(target: &Target, deadline: Duration) -> Result<Option<Held>, PgFault> {
+async fn take(target: &Target, deadline: Duration, fail: &Fail) -> Result<Option<Held>, PgFault> {
     let (client, driver): (_, Driver) = dial(target).await?;
     let driver = tokio::spawn(async move {
         let _ = driver.await;
     });
+    fail.reach_within(Point::LockTake, deadline).await?;
     let asked = client.query_one("select pg_catalog.pg_try_advisory_lock($1)", &[&PROCESS_LOCK]);
     let row = tokio::time::timeout(deadline, asked).await.map_err(|_| PgFault::Timeout)??;
     Ok(row.try_get::<_, bool>(0)?.then_some(Held { client, driver }))

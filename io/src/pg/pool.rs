@@ -16,6 +16,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::tx::{Tx, in_time};
 use super::{PgFault, PgSettings, PgTarget, Scope, Target, Trust, dial};
+use crate::fail::{Action, Fail, Point, Strike};
 
 /// The connections of one plane. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ pub struct Pool {
     health: Arc<Health>,
     name: &'static str,
     deadline: Duration,
+    fail: Fail,
 }
 
 /// How a pool stands, for the metrics.
@@ -64,8 +66,9 @@ impl Pool {
     /// One round trip.
     pub async fn check_answers(&self) -> Result<(), PgFault> {
         let mut conn = self.take().await?;
+        let strike = conn.reach(Point::Alone);
         let Conn { client, flags, .. } = &mut *conn;
-        in_time(flags, self.deadline, client.batch_execute("select 1")).await
+        in_time(flags, self.deadline, strike, client.batch_execute("select 1")).await
     }
 
     pub(super) fn build(
@@ -77,7 +80,8 @@ impl Pool {
     ) -> Result<Self, PgFault> {
         let target_max = target.max_connections.max(1);
         let health = Arc::new(Health::new(name));
-        let manager = Manager { target: pool_target(settings, target, name, trust)?, health: Arc::clone(&health) };
+        let target_of_pool = pool_target(settings, target, name, trust)?;
+        let manager = Manager { target: target_of_pool, health: Arc::clone(&health), fail: settings.fail.of(name) };
         let inner = bb8::Pool::builder()
             .max_size(target_max)
             .min_idle(if eager { target.min_connections.min(target_max) } else { 0 })
@@ -87,7 +91,21 @@ impl Pool {
             .max_lifetime(CONNECTION_AGE_MAX)
             .queue_strategy(bb8::QueueStrategy::Lifo)
             .build_unchecked(manager);
-        Ok(Self { inner, health, name, deadline: settings.statement_timeout + ANSWER_GRACE })
+        let (fail, deadline) = (settings.fail.of(name), settings.statement_timeout + ANSWER_GRACE);
+        Ok(Self { inner, health, name, deadline, fail })
+    }
+
+    /// A fail point of what this pool is used for, bounded as its statements are.
+    ///
+    /// # Errors
+    /// It struck.
+    pub async fn reach(&self, point: Point) -> Result<(), PgFault> {
+        self.fail.reach_within(point, self.deadline).await
+    }
+
+    /// The fail points of this pool, for what has other bounds or none.
+    pub fn fail(&self) -> &Fail {
+        &self.fail
     }
 
     pub(super) async fn close(&self) {
@@ -105,8 +123,9 @@ impl Pool {
     ) -> Result<Vec<tokio_postgres::Row>, PgFault> {
         let mut conn = self.take().await?;
         let statement = conn.prepare(sql, self.deadline).await?;
+        let strike = conn.reach(Point::Alone);
         let Conn { client, flags, .. } = &mut *conn;
-        in_time(flags, self.deadline, client.query(&statement, params)).await
+        in_time(flags, self.deadline, strike, client.query(&statement, params)).await
     }
 
     async fn take(&self) -> Result<bb8::PooledConnection<'_, Manager>, PgFault> {
@@ -115,6 +134,7 @@ impl Pool {
             return Err(fault);
         }
         let _waiting = Waiting::new(&self.health.waiting);
+        self.fail.reach_within(Point::PoolTake, self.deadline).await?;
         let mut taking = std::pin::pin!(self.inner.get());
         loop {
             tokio::select! {
@@ -144,7 +164,12 @@ impl Pool {
     }
 }
 
-fn pool_target(settings: &PgSettings, target: &PgTarget, name: &str, trust: &Arc<Trust>) -> Result<Target, PgFault> {
+fn pool_target(
+    settings: &PgSettings,
+    target: &PgTarget,
+    name: &'static str,
+    trust: &Arc<Trust>,
+) -> Result<Target, PgFault> {
     let statement_ms = settings.statement_timeout.as_millis().max(1);
     let lock_ms = (statement_ms / 2).max(1);
     let options = format!(
@@ -152,7 +177,8 @@ fn pool_target(settings: &PgSettings, target: &PgTarget, name: &str, trust: &Arc
          -c idle_in_transaction_session_timeout={statement_ms} -c search_path=pg_catalog -c TimeZone=UTC"
     );
     let timeout = settings.connect_timeout.max(CONNECT_TIMEOUT_MIN);
-    Target::new(&target.url, &format!("sigid-{name}"), &options, settings.require_ssl, timeout, trust)
+    let fail = settings.fail.of(name);
+    Target::new(&target.url, &format!("sigid-{name}"), &options, settings.require_ssl, timeout, trust, fail)
 }
 
 /// A connection and what was prepared on it.
@@ -160,6 +186,7 @@ pub(super) struct Conn {
     pub(super) client: Client,
     pub(super) set_scope: Statement,
     pub(super) flags: Flags,
+    pub(super) fail: Fail,
     statements: HashMap<&'static str, Statement>,
     driver: AbortHandle,
 }
@@ -181,12 +208,22 @@ impl Conn {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
-        let statement = in_time(&mut self.flags, deadline, self.client.prepare(sql)).await?;
+        let strike = self.reach(Point::Prepare);
+        let statement = in_time(&mut self.flags, deadline, strike, self.client.prepare(sql)).await?;
         if self.statements.len() >= STATEMENTS_MAX {
             self.statements.clear();
         }
         self.statements.insert(sql, statement.clone());
         Ok(statement)
+    }
+
+    /// A fail point on this connection; a strike that breaks it has done so.
+    pub(super) fn reach(&self, point: Point) -> Option<Strike> {
+        let strike = self.fail.at(point)?;
+        if strike.action == Action::DropConnection {
+            self.driver.abort();
+        }
+        Some(strike)
     }
 
     fn is_broken(&self) -> bool {
@@ -207,6 +244,7 @@ impl Drop for Conn {
 pub(super) struct Manager {
     target: Target,
     health: Arc<Health>,
+    fail: Fail,
 }
 
 impl Manager {
@@ -218,10 +256,14 @@ impl Manager {
             }
         })
         .abort_handle();
-        let set_scope = tokio::time::timeout(PREPARE_DEADLINE, client.prepare(SET_SCOPE));
-        match set_scope.await.map_err(|_| PgFault::Timeout).and_then(|prepared| prepared.map_err(PgFault::from)) {
+        let set_scope = async {
+            self.fail.reach(Point::PoolSetup).await?;
+            client.prepare(SET_SCOPE).await.map_err(PgFault::from)
+        };
+        match tokio::time::timeout(PREPARE_DEADLINE, set_scope).await.unwrap_or(Err(PgFault::Timeout)) {
             Ok(set_scope) => {
-                Ok(Conn { client, set_scope, flags: Flags::default(), statements: HashMap::new(), driver })
+                let (flags, statements) = (Flags::default(), HashMap::new());
+                Ok(Conn { client, set_scope, flags, fail: self.fail.clone(), statements, driver })
             }
             Err(fault) => {
                 driver.abort();

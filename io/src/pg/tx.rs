@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Row, Statement};
 
 use super::pool::{Conn, Flags, Manager};
 use super::{PgFault, Scope};
+use crate::fail::{Point, Strike};
 
 /// An open transaction on a borrowed connection. Statements are prepared once per connection, and each has
 /// the pool's deadline.
@@ -40,10 +41,11 @@ impl<'a> Tx<'a> {
 
     pub async fn query(&mut self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PgFault> {
         let statement = self.prepare(sql).await?;
+        let strike = self.reach(Point::TxQuery);
         let Conn { client, set_scope, flags, .. } = &mut *self.conn;
         let opening = self.opening.take();
         let work = opened(client, set_scope, opening, client.query(&statement, params));
-        let answer = in_transaction(flags, self.deadline, work).await;
+        let answer = in_transaction(flags, self.deadline, strike, work).await;
         self.note(answer)
     }
 
@@ -66,10 +68,11 @@ impl<'a> Tx<'a> {
     /// The number of rows changed.
     pub async fn execute(&mut self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, PgFault> {
         let statement = self.prepare(sql).await?;
+        let strike = self.reach(Point::TxExecute);
         let Conn { client, set_scope, flags, .. } = &mut *self.conn;
         let opening = self.opening.take();
         let work = opened(client, set_scope, opening, client.execute(&statement, params));
-        let answer = in_transaction(flags, self.deadline, work).await;
+        let answer = in_transaction(flags, self.deadline, strike, work).await;
         self.note(answer)
     }
 
@@ -79,19 +82,21 @@ impl<'a> Tx<'a> {
             // The server would answer COMMIT with a silent rollback.
             return Err(PgFault::other("a statement of the transaction failed"));
         }
-        self.end("COMMIT").await
+        let strike = self.conn.reach(Point::TxCommit);
+        self.end("COMMIT", strike).await?;
+        self.conn.fail.reach_within(Point::TxCommitted, self.deadline).await
     }
 
     pub async fn rollback(mut self) -> Result<(), PgFault> {
-        self.end("ROLLBACK").await
+        self.end("ROLLBACK", None).await
     }
 
-    async fn end(&mut self, word: &'static str) -> Result<(), PgFault> {
+    async fn end(&mut self, word: &'static str, strike: Option<Strike>) -> Result<(), PgFault> {
         if !self.conn.flags.open {
             return Ok(());
         }
         let Conn { client, flags, .. } = &mut *self.conn;
-        in_time(flags, self.deadline, client.batch_execute(word)).await?;
+        in_time(flags, self.deadline, strike, client.batch_execute(word)).await?;
         flags.open = false;
         Ok(())
     }
@@ -99,6 +104,12 @@ impl<'a> Tx<'a> {
     async fn prepare(&mut self, sql: &'static str) -> Result<Statement, PgFault> {
         let prepared = self.conn.prepare(sql, self.deadline).await;
         self.note(prepared)
+    }
+
+    /// The point of a statement; before the first one also that of BEGIN, which travels with it.
+    fn reach(&self, point: Point) -> Option<Strike> {
+        let begins = self.opening.as_ref().and_then(|_| self.conn.reach(Point::TxBegin));
+        begins.or_else(|| self.conn.reach(point))
     }
 
     fn note<T>(&mut self, answer: Result<T, PgFault>) -> Result<T, PgFault> {
@@ -143,10 +154,11 @@ async fn opened<T>(
 async fn in_transaction<T>(
     flags: &mut Flags,
     deadline: Duration,
+    strike: Option<Strike>,
     work: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, PgFault> {
     flags.open = true;
-    in_time(flags, deadline, work).await
+    in_time(flags, deadline, strike, work).await
 }
 
 /// Waits for an answer, and no longer than the deadline. The connection counts as busy until it is there, also
@@ -154,9 +166,18 @@ async fn in_transaction<T>(
 pub(super) async fn in_time<T>(
     flags: &mut Flags,
     deadline: Duration,
+    strike: Option<Strike>,
     work: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, PgFault> {
     flags.busy = true;
+    if let Some(strike) = strike
+        && let Err(fault) = strike.endure_within(deadline).await
+    {
+        // What stalled is still outstanding.
+        flags.busy = fault == PgFault::Timeout;
+        flags.spoilt |= fault.spoils();
+        return Err(fault);
+    }
     let Ok(answer) = tokio::time::timeout(deadline, work).await else { return Err(PgFault::Timeout) };
     flags.busy = false;
     answer.map_err(|error| {

@@ -1,6 +1,6 @@
 //! What every command needs: the configuration, a connection, the moment, and how to print.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sigid_core::settings::Environment;
@@ -13,6 +13,7 @@ use sigid_platform::outbox::{Act, load_database_ms};
 use sigid_tenant::tenants;
 
 use super::fault::Fault;
+use crate::boot;
 use crate::cli::say;
 use crate::config::{self, Config};
 use crate::migrations;
@@ -25,14 +26,8 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Reads the configuration and reaches the database.
-    pub(super) async fn open(
-        file: Option<PathBuf>,
-        directory: Option<PathBuf>,
-        clock_offset_file: Option<PathBuf>,
-        json: bool,
-    ) -> Result<Self, Fault> {
-        let config = load(file, directory)?;
+    /// Reaches the database.
+    pub(super) async fn open(config: Config, clock_offset_file: Option<PathBuf>, json: bool) -> Result<Self, Fault> {
         let pools = connect(&config).await?;
         let now_s = now_s(pools.pool(Plane::Control), clock_offset_file).await?;
         Ok(Self { config, pools, now_s, json })
@@ -73,14 +68,21 @@ impl Context {
     }
 }
 
-fn load(file: Option<PathBuf>, directory: Option<PathBuf>) -> Result<Config, Fault> {
+/// Reads the configuration.
+pub(super) fn load(
+    file: Option<PathBuf>,
+    directory: Option<PathBuf>,
+    fail_file: Option<&Path>,
+) -> Result<Config, Fault> {
     let loaded = if let Some(file) = file {
         config::load(&file, &|name| as_control_plane(name, &crate::environment))
     } else {
         let directory = directory.unwrap_or_else(|| PathBuf::from(".sigid"));
         config::load(&directory.join("sigid.toml"), &|name| as_control_plane(name, &|_| None))
     };
-    loaded.map_err(|problems| Fault::configuration(problems.to_string()))
+    let mut config = loaded.map_err(|problems| Fault::configuration(problems.to_string()))?;
+    boot::arm(&mut config, fail_file).map_err(|line| Fault::configuration(format!("sigid admin: {line}")))?;
+    Ok(config)
 }
 
 /// This program is the control plane, whichever plane the node runs whose environment or file it is given: it

@@ -82,7 +82,7 @@ impl DevJson {
     }
 
     /// What the person in front of it sees.
-    pub fn ready_lines(&self, directory: &Directory, budgets: bool) -> String {
+    pub fn ready_lines(&self, directory: &Directory, budgets: bool, is_bench: bool) -> String {
         let mut lines = format!("SigID is ready at {}\n\n", self.issuer);
         for (what, value) in [
             ("discovery", format!("{}/.well-known/openid-configuration", self.issuer)),
@@ -108,6 +108,11 @@ impl DevJson {
         }
         if !budgets {
             lines.push_str("\n  BUDGETS ARE OFF: nothing slows down guessing. For load and timing runs only.\n");
+        }
+        if is_bench {
+            lines.push_str(
+                "\n  BENCH ROUTES ARE MOUNTED: any client gets costly work on request. For load runs only.\n",
+            );
         }
         lines
     }
@@ -205,11 +210,12 @@ mod tests {
     }
 
     #[test]
-    fn the_ready_line_is_loud_about_budgets() {
+    fn the_ready_line_is_loud_about_what_only_development_does() {
         let (directory, dev) = published("ready_line");
-        assert!(dev.ready_lines(&directory, false).contains("BUDGETS ARE OFF"));
-        let lines = dev.ready_lines(&directory, true);
-        assert!(!lines.contains("BUDGETS"));
+        assert!(dev.ready_lines(&directory, false, false).contains("BUDGETS ARE OFF"));
+        assert!(dev.ready_lines(&directory, true, true).contains("BENCH ROUTES ARE MOUNTED"));
+        let lines = dev.ready_lines(&directory, true, false);
+        assert!(!lines.contains("BUDGETS") && !lines.contains("BENCH"));
         assert!(lines.starts_with("SigID is ready at https://localhost:8443\n"), "{lines}");
     }
 }

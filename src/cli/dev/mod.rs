@@ -67,7 +67,7 @@ pub struct Args {
     #[command(flatten)]
     development: Development,
     /// Print the coordinates of the server that runs in DIR as shell assignments, and end; 1 when none is ready.
-    #[arg(long, conflicts_with_all = ["port", "reset", "budgets", "clock_offset_file"])]
+    #[arg(long, conflicts_with_all = ["port", "reset", "budgets", "bench", "clock_offset_file"])]
     print_env: bool,
 }
 
@@ -176,13 +176,13 @@ fn serve(
     if signals.have_arrived() {
         return Ok(0);
     }
-    let budgets = args.development.budgets == Budgets::On;
+    let (budgets, is_bench) = (args.development.budgets == Budgets::On, args.development.bench);
     let dev = DevJson::new(directory, &kept.state, cluster.url(APP), port, metrics_port)?
         .with_clock_offset_file(args.development.clock_offset_file.as_deref());
     let options = args.development.options(true);
     let mut published = Ok(());
     let code = boot::serve(config, options, |_| {
-        say(dev.ready_lines(directory, budgets));
+        say(dev.ready_lines(directory, budgets, is_bench));
         published = dev.publish(directory);
         signals.repeat();
     });

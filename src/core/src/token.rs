@@ -150,6 +150,12 @@ pub fn verify<K: Keys>(token: &[u8], keys: &K, signature_known: bool, now_s: i64
     signed.check_claims(keys, now_s)
 }
 
+/// When a token says that it was issued. Nothing is checked: for who decides as of which moment to verify it.
+pub fn claimed_iat_s(token: &[u8]) -> Option<i64> {
+    let payload = Jws::parse(token).ok()?.claimed().payload().ok()?;
+    claims::parse(&payload).ok().map(|access| access.iat_s)
+}
+
 /// A token of the right form, and the key that must have signed it.
 #[derive(Debug)]
 pub struct Opened<'t, 'k> {

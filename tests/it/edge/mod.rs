@@ -1,5 +1,6 @@
 //! Introspection, client authentication, discovery and the rest of the hot path.
 
+mod bench;
 mod busy;
 mod credentials;
 mod discovery;

@@ -4,7 +4,8 @@
 //! others find it by the id of the run. What keeps it is a small shell script in a session of its own: it outlives
 //! the test, watches the runner's process, and when that is gone ends PostgreSQL and removes the directory, whatever
 //! happened. Two runs, of one clone or of two, never meet. PostgreSQL refuses root, which therefore runs it as an
-//! unprivileged user. Durability is off: the data is worth nothing.
+//! unprivileged user. Durability is off: the data is worth nothing. A drill, which has a cluster of its own and tries
+//! what is left of it, asks for more by a [`Plan`].
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -27,6 +28,24 @@ pub const OWNER: &str = "sigid_owner";
 pub const APP: &str = "sigid_app";
 
 static SHARED: OnceLock<Cluster> = OnceLock::new();
+static PLAN: OnceLock<Plan> = OnceLock::new();
+
+/// What a cluster is to be like.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Commits survive the end of PostgreSQL, and PostgreSQL may be restarted.
+    pub durable: bool,
+    /// Everything of it is on a file system of so many MiB.
+    pub disk_mib: Option<u32>,
+    /// A library that PostgreSQL loads before all others.
+    pub preload: Option<PathBuf>,
+}
+
+/// Decides what [`shared`] will be like. Before it is started, and once.
+#[allow(dead_code, reason = "for drills")]
+pub fn plan(plan: Plan) {
+    PLAN.set(plan).unwrap();
+}
 
 /// The cluster of this run, started and seeded by whoever comes first.
 pub fn shared() -> &'static Cluster {
@@ -89,6 +108,12 @@ fn run_id() -> String {
 fn launch(directory: &Path) {
     let pg = directory.join("pg");
     DirBuilder::new().mode(0o700).create(&pg).unwrap();
+    let plan = PLAN.get_or_init(Plan::default);
+    if let Some(mib) = plan.disk_mib {
+        let size = format!("size={mib}m,mode=0700");
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&pg).status().unwrap();
+        assert!(status.success(), "a file system of {mib} MiB on {}", pg.display());
+    }
     let mut command = Command::new("setsid");
     command.args(["sh", "-c", KEEPER, "keeper"]);
     command.arg(watched().to_string()).arg(directory).arg(programs());
@@ -97,6 +122,8 @@ fn launch(directory: &Path) {
         command.args(["setpriv", &format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"]);
     }
     command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin").env("LC_ALL", "C.UTF-8");
+    command.env("DURABLE", if plan.durable { "yes" } else { "" });
+    command.env("PRELOAD", plan.preload.clone().unwrap_or_default());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
 }
 
@@ -109,7 +136,7 @@ fn watched() -> u32 {
 }
 
 /// Whom root runs PostgreSQL as.
-fn account() -> Option<(u32, u32)> {
+pub fn account() -> Option<(u32, u32)> {
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         return None;
     }
@@ -122,7 +149,7 @@ fn account() -> Option<(u32, u32)> {
 }
 
 /// `SIGID_PG_BIN`, the newest of Debian's, or what the PATH has.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     if let Some(named) = std::env::var_os("SIGID_PG_BIN") {
         return named.into();
     }
@@ -185,17 +212,21 @@ cd /
 runs() { [ -d "/proc/$watched" ]; }
 if "$@" "$bin/initdb" -D "$dir/pg/data" -U sigid_owner --auth-local=trust --auth-host=reject \
     --encoding=UTF8 --locale=C.UTF-8 --no-sync --no-instructions >"$dir/pg.log" 2>&1 && "$@" mkdir -m 700 "$dir/pg/s"; then
-    "$@" "$bin/postgres" -D "$dir/pg/data" -c listen_addresses= -c unix_socket_directories="$dir/pg/s" \
-        -c unix_socket_permissions=0700 -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+    lax="-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+    [ -z "$DURABLE" ] || lax="-c wal_sync_method=fdatasync"
+    "$@" env ${PRELOAD:+LD_PRELOAD="$PRELOAD"} "$bin/postgres" -D "$dir/pg/data" $lax \
+        -c listen_addresses= -c unix_socket_directories="$dir/pg/s" -c unix_socket_permissions=0700 \
         -c wal_level=minimal -c max_wal_senders=0 -c shared_buffers=128MB -c max_connections=400 -c jit=off \
         -c log_min_messages=fatal -c checkpoint_timeout=1h -c max_wal_size=4GB -c autovacuum=off \
         >>"$dir/pg.log" 2>&1 &
     server=$!
-    while runs && kill -0 "$server" 2>/dev/null; do sleep 0.2; done
+    while runs && { [ -n "$DURABLE" ] || kill -0 "$server" 2>/dev/null; }; do sleep 0.2; done
     kill -QUIT "$server" 2>/dev/null
+    [ -z "$DURABLE" ] || "$@" "$bin/pg_ctl" stop -D "$dir/pg/data" -m immediate >>"$dir/pg.log" 2>&1
     wait "$server"
 fi
 : >"$dir/failed"
 while runs; do sleep 0.2; done
+umount "$dir/pg" 2>/dev/null
 for turn in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$dir" && break; sleep 0.5; done
 "#;

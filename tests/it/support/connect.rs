@@ -102,7 +102,8 @@ pub fn request(ask: &Ask, authority: &str) -> Request<()> {
     request.body(()).unwrap()
 }
 
-async fn exchange(send: SendRequest<Bytes>, request: Request<()>, body: Option<Bytes>) -> Result<Reply, h2::Error> {
+/// One exchange, however long it takes.
+pub async fn exchange(send: SendRequest<Bytes>, request: Request<()>, body: Option<Bytes>) -> Result<Reply, h2::Error> {
     let mut send = send.ready().await?;
     let (response, mut stream) = send.send_request(request, body.is_none())?;
     if let Some(body) = body {

@@ -12,6 +12,7 @@ pub const HEADERS: u8 = 1;
 pub const PRIORITY: u8 = 2;
 pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
+pub const PUSH_PROMISE: u8 = 5;
 pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
@@ -20,6 +21,7 @@ pub const CONTINUATION: u8 = 9;
 pub const END_STREAM: u8 = 1;
 pub const ACK: u8 = 1;
 pub const END_HEADERS: u8 = 4;
+pub const PADDED: u8 = 8;
 
 #[derive(Debug)]
 pub struct Frame {
@@ -66,6 +68,57 @@ pub fn head(method: &str, path: &str) -> Vec<u8> {
         .concat()
 }
 
+/// A header block in as many frames as it takes; `flags` are those of the first.
+pub fn block(flags: u8, stream: u32, block: &[u8]) -> Vec<u8> {
+    let mut chunks = block.chunks(16_384).peekable();
+    let mut kind = HEADERS;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.next() {
+        let end = if chunks.peek().is_none() { END_HEADERS } else { 0 };
+        bytes.extend(frame(kind, end | if kind == HEADERS { flags } else { 0 }, stream, chunk));
+        kind = CONTINUATION;
+    }
+    bytes
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Answered(u16),
+    /// RST_STREAM with this code.
+    Reset(u32),
+    /// GOAWAY with a code other than NO_ERROR.
+    Gone(u32),
+    /// The connection ended without a word.
+    Closed,
+}
+
+/// The status of a response's header block, which stands first and, in a connection's first response, in no table of
+/// the connection's own.
+fn status(block: &[u8]) -> u16 {
+    let is_size_update = |byte: &&u8| (0x20..0x40).contains(*byte);
+    let block = &block[block.iter().take_while(is_size_update).count()..];
+    match block {
+        [indexed @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)],
+        [0x08 | 0x18 | 0x48, length, text @ ..] if length & 0x80 == 0 => {
+            std::str::from_utf8(&text[..usize::from(*length)]).unwrap().parse().unwrap()
+        }
+        [0x08 | 0x18 | 0x48, length, text @ ..] => huffman_digits(&text[..usize::from(length & 0x7f)]),
+        _ => panic!("no status: {block:?}"),
+    }
+}
+
+/// Three digits in Huffman's code (RFC 7541 appendix B): 0 to 2 take five bits, the others six.
+fn huffman_digits(text: &[u8]) -> u16 {
+    let bits = text.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (32 - 8 * text.len());
+    let mut rest = bits;
+    (0..3).fold(0, |number, _| {
+        let (digit, length) = if rest >> 27 <= 2 { (rest >> 27, 5) } else { ((rest >> 26) - 0x19 + 3, 6) };
+        rest <<= length;
+        number * 10 + digit as u16
+    })
+}
+
 /// A connection past the TLS handshake and the two prefaces.
 pub struct Raw {
     input: ReadHalf<TlsStream<TcpStream>>,
@@ -73,11 +126,16 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// With these settings: identifier and value.
-    pub async fn open(server: &Server, settings: &[(u16, u32)]) -> Self {
+    /// Past the TLS handshake alone.
+    pub async fn silent(server: &Server) -> Self {
         let tls = server.offer().connect(server.address).await.unwrap();
         let (input, output) = tokio::io::split(tls);
-        let mut raw = Self { input, output };
+        Self { input, output }
+    }
+
+    /// With these settings: identifier and value.
+    pub async fn open(server: &Server, settings: &[(u16, u32)]) -> Self {
+        let mut raw = Self::silent(server).await;
         let payload: Vec<u8> =
             settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
         let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(SETTINGS, 0, 0, &payload)[..]].concat();
@@ -103,6 +161,26 @@ impl Raw {
             Some(Frame { kind: head[3], flags: head[4], stream, payload })
         };
         within("a frame", read).await
+    }
+
+    /// What becomes of a stream, or of the connection before that.
+    pub async fn fate(&mut self, stream: u32) -> Fate {
+        self.fate_of(&[stream]).await.1
+    }
+
+    /// The first of these streams of which something becomes, and what.
+    pub async fn fate_of(&mut self, streams: &[u32]) -> (u32, Fate) {
+        while let Some(frame) = self.read().await {
+            let code = |at: usize| u32::from_be_bytes(frame.payload[at..at + 4].try_into().unwrap());
+            let is_meant = streams.contains(&frame.stream);
+            match frame.kind {
+                HEADERS if is_meant => return (frame.stream, Fate::Answered(status(&frame.payload))),
+                RST_STREAM if is_meant => return (frame.stream, Fate::Reset(code(0))),
+                GOAWAY if code(4) != 0 => return (0, Fate::Gone(code(4))),
+                _ => {}
+            }
+        }
+        (0, Fate::Closed)
     }
 
     /// Reads to the connection's end: the error code of the last GOAWAY, if one came.
@@ -169,5 +247,20 @@ impl Raw {
         }
         let code = within("the end of the reading half", reading).await.unwrap();
         (true, code)
+    }
+}
+
+#[test]
+fn statuses_are_read_in_every_form() {
+    for (block, expected) in [
+        (&[0x88][..], 200),
+        (&[0x8d, 0x5f], 404),
+        (&[0x48, 3, b'4', b'3', b'1'], 431),
+        (&[0x20, 0x08, 3, b'5', b'0', b'3'], 503),
+        // 302 and 307 of RFC 7541 appendix C.6.
+        (&[0x48, 0x82, 0x64, 0x02], 302),
+        (&[0x48, 0x83, 0x64, 0x0e, 0xff], 307),
+    ] {
+        assert_eq!(status(block), expected);
     }
 }

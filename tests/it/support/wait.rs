@@ -6,6 +6,12 @@ use std::time::{Duration, Instant};
 pub const DEADLINE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// Lets time pass: for a fault that lasts, and for a load that has its beat. Nothing may be concluded from it.
+#[allow(dead_code, reason = "for drills")]
+pub async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 /// This machine's clock, in Unix seconds.
 pub fn now_s() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -39,6 +45,11 @@ pub fn until_blocking<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < DEADLINE, "in vain awaited: {what}");
         std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// The rest between two questions of somebody who is in no hurry, and leaves the machine to others.
+pub async fn pause() {
+    tokio::time::sleep(LOOK_EVERY).await;
 }
 
 /// Ends a future at the deadline.

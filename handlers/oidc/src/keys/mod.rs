@@ -33,6 +33,7 @@ use serde_json::json;
 use sigid_core::ids::Kid;
 use sigid_core::jwk::{Alg, PublicKey};
 use sigid_core::secret::Secret;
+use sigid_io::fail::Point;
 use sigid_io::pg::{PgFault, Pool, Scope};
 use sigid_io::signer::{Algorithm, LocalSigner, SignFault, generate};
 use sigid_platform::outbox::{Act, Change, Event, News};
@@ -248,6 +249,7 @@ pub async fn load_all(pool: &Pool, scope: Scope) -> Result<Vec<Key>, Fault> {
 /// A blob that does not open is passed over, loudly: one key sealed under another root key must not stop the
 /// others from signing. When none opens it is the root key that is wrong.
 pub async fn load_private(pool: &Pool, root: &RootKey) -> Result<Vec<PrivateKey>, Fault> {
+    pool.reach(Point::KeysRead).await?;
     let mut tx = pool.begin(Scope::System("feed")).await?;
     let sealed = sql::load_sealed(&mut tx).await?;
     tx.commit().await?;

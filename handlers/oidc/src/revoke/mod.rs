@@ -5,11 +5,14 @@
 //! expired or already revoked is answered the same 200, so a second presentation changes nothing. A
 //! token that was issued to another client is refused (section 2.1). `token_type_hint` only optimizes
 //! a search that there is not, so it is ignored.
+//!
+//! A clock may be set. One that went back makes tokens that were issued before look not yet valid, one that went ahead
+//! makes them look expired: both may live again, so both are revoked, the expired ones for as long as a mark is kept.
 
 use http::StatusCode;
 use serde_json::json;
 use sigid_core::marks::MarkKey;
-use sigid_core::token::{Access, Reason};
+use sigid_core::token::{self, Access, Reason};
 use sigid_edge::backend::Call;
 use sigid_edge::fault::{self, OAuthError};
 use sigid_edge::feature::{Cors, FORM_BODY_BYTES_MAX, Feature, Guarded, Member, Route, Serve};
@@ -46,7 +49,7 @@ pub const FEATURE: Feature = Feature {
 };
 
 const TOKEN_REVOKED: &str = "token.revoked";
-/// How long past the token's own end its mark is kept, for clocks that differ.
+/// How long past the token's own end its mark is kept, for clocks that differ or are set.
 const MARK_MARGIN_S: i64 = 60;
 
 /// Why nothing was revoked.
@@ -115,11 +118,18 @@ async fn revoke_token(call: &Call, client: &Permit<Client>) -> Result<(), Fault>
     call.backend.feed.push(vec![told]).await.map_err(|_| Fault::NotAcknowledged)
 }
 
-/// The token, if it is alive; read again when only news could tell.
+/// The token, if it is or may come to be alive; read again when only news could tell.
 async fn find_live(call: &Call, token: &[u8]) -> Result<Option<Access>, OAuthError> {
     let shared = &call.backend.shared;
     let digest = shared.hasher.digest(token);
-    let judge = || introspect::judge(shared, &call.backend.feed.tables(), token, digest, call.now_s);
+    let judge = || {
+        let judge_at = |now_s| introspect::judge(shared, &call.backend.feed.tables(), token, digest, now_s);
+        match judge_at(call.now_s) {
+            Err(Reason::NotYetValid) => judge_at(token::claimed_iat_s(token).unwrap_or(call.now_s)),
+            Err(Reason::Expired) => judge_at(call.now_s - MARK_MARGIN_S),
+            judged => judged,
+        }
+    };
     let mut judged = judge();
     if matches!(&judged, Err(reason) if Reason::curable(*reason)) {
         // The caller is authenticated and looks are shared, so no budget is asked: a 200 must not mean "not looked".

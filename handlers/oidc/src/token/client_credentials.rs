@@ -27,27 +27,33 @@ const LIFETIME_S: i64 = 300;
 const PERSONAL_SCOPES: [&str; 6] = ["openid", "profile", "email", "phone", "address", "offline_access"];
 
 pub(super) async fn grant(call: &Call, client: &Permit<Client>, form: &Form<'_>) -> Result<Reply, Fault> {
+    let decided = decide(call, client, form)?;
+    let scope = decided.scope.clone();
+    let minted = mint::access_token(&call.backend, client, decided, call.now_s).await?;
+    let mut body = json!({ "access_token": minted.token, "token_type": "Bearer", "expires_in": minted.expires_in_s });
+    if !scope.is_empty()
+        && let Some(members) = body.as_object_mut()
+    {
+        members.insert("scope".to_owned(), json!(scope));
+    }
+    Ok(Reply::no_store_json(StatusCode::OK, body.to_string()))
+}
+
+/// What the token that the client asks for may say.
+pub(crate) fn decide(call: &Call, client: &Permit<Client>, form: &Form<'_>) -> Result<Grant, Fault> {
     check_registered(client)?;
     let scope = check_scope(client, form.find("scope"))?;
     let issuer = call.backend.feed.tables().issuer.clone();
     let audiences = check_resources(client, &issuer, form.all("resource"))?;
     let lifetime_s =
         call.backend.settings.find::<Jwt>().map_or(LIFETIME_S, |jwt| i64::from(jwt.access_token_lifetime_agent_secs));
-    let grant = Grant {
+    Ok(Grant {
         sub: client.client_id.to_string(),
         subject_type: SubjectType::Service,
         audiences,
         scope: scope.to_string(),
         lifetime_s,
-    };
-    let minted = mint::access_token(&call.backend, client, grant, call.now_s).await?;
-    let mut body = json!({ "access_token": minted.token, "token_type": "Bearer", "expires_in": minted.expires_in_s });
-    if !scope.is_empty()
-        && let Some(members) = body.as_object_mut()
-    {
-        members.insert("scope".to_owned(), json!(scope.to_string()));
-    }
-    Ok(Reply::no_store_json(StatusCode::OK, body.to_string()))
+    })
 }
 
 /// A client that cannot authenticate cannot vouch for itself, whatever it registered.

@@ -3,7 +3,7 @@
 //!
 //! The password grant does not exist. A second identical request is another token.
 
-mod client_credentials;
+pub(crate) mod client_credentials;
 
 use sigid_edge::backend::Call;
 use sigid_edge::fault::OAuthError;
@@ -39,7 +39,7 @@ pub const FEATURE: Feature = Feature {
 
 /// Why no token is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Fault {
     GrantTypeMissing,
     GrantTypeUnsupported,
     GrantTypeNotRegistered,
@@ -58,7 +58,7 @@ impl Fault {
         matches!(self, Self::GrantTypeNotRegistered | Self::ScopeNotRegistered | Self::ResourceNotRegistered)
     }
 
-    fn error(self) -> OAuthError {
+    pub fn error(self) -> OAuthError {
         match self {
             Self::GrantTypeMissing => OAuthError::invalid_request("The parameter grant_type is missing"),
             Self::GrantTypeUnsupported => {

@@ -13,16 +13,19 @@
 //! horizon (one open transaction anywhere stalls every revocation), and re-reading all above the horizon
 //! (the same open transaction makes every look longer).
 //!
-//! A full load happens at start, when the timeline or the system id changes (failover, restore), when
-//! the window is too wide ([`WINDOW_ROWS_MAX`]) and after an outage longer than [`OUTAGE_MAX`], well
-//! below the feed's retention. A failed read changes nothing: age grows, and past
+//! A full load happens at start, when the timeline or the system id changes (failover, restore), when the database
+//! has recovered from a crash, when the window is too wide ([`WINDOW_ROWS_MAX`]) and after an outage longer than
+//! [`OUTAGE_MAX`], well below the feed's retention. (A crash: a transaction that wrote nothing durable, such as a ring
+//! of the doorbell, is in a cursor as seen, and its id is given out again after the recovery. Its second owner's rows
+//! would be passed over for ever.) A failed read changes nothing: age grows, and past
 //! `edge.max_stale_ms` the hot path stops answering from memory.
 
 mod sql;
 
-use sigid_edge::feed::{Command, FeedLost, Publisher};
+use sigid_edge::feed::{ACKNOWLEDGE_DEADLINE, Command, FeedLost, Publisher};
 use sigid_edge::tables::{Change, Mark};
 use sigid_io::clock::{self, Clock};
+use sigid_io::fail::Point;
 use sigid_io::metrics::{self, Counter, Gauge};
 use sigid_io::pg::{self, PgFault, Pools, Scope};
 use sigid_io::shard::ShardSenders;
@@ -169,7 +172,10 @@ impl Reader {
 
     async fn push(&mut self, pushes: Vec<(Vec<Change>, Waiting)>) {
         let (changes, waiting): (Vec<_>, Vec<_>) = pushes.into_iter().unzip();
-        let outcome = self.publisher.apply(changes.into_iter().flatten().collect()).await;
+        let outcome = match self.pools.feed().fail().reach_within(Point::FeedPublish, ACKNOWLEDGE_DEADLINE).await {
+            Ok(()) => self.publisher.apply(changes.into_iter().flatten().collect()).await,
+            Err(_) => Err(FeedLost),
+        };
         self.bell.notify_one();
         for done in waiting {
             let _ = done.send(outcome);
@@ -177,6 +183,7 @@ impl Reader {
     }
 
     async fn read(&mut self) -> Result<(), PgFault> {
+        self.pools.feed().fail().reach(Point::FeedTurn).await?;
         let began_ms = clock::monotonic_ms();
         let is_late = |position: &Position| began_ms - position.read_ms > OUTAGE_MAX.as_millis() as i64;
         let window = match self.position.take_if(|position| is_late(position)) {
@@ -199,6 +206,7 @@ impl Reader {
     /// `None` when a full load is due instead.
     async fn read_window(&mut self) -> Result<Option<Window>, PgFault> {
         let Some(position) = &self.position else { return Ok(None) };
+        self.pools.feed().reach(Point::FeedWindow).await?;
         let mut tx = self.pools.feed().begin(Scope::System("feed")).await?;
         let asked_ms = clock::system_ms();
         let window = sql::read_window(&mut tx, &position.cursor, WINDOW_ROWS_MAX).await?;
@@ -232,6 +240,7 @@ impl Reader {
             }
         }
         if !named.is_empty() {
+            self.pools.feed().reach(Point::FeedNamed).await?;
             let mut tx = self.pools.feed().begin(Scope::System("feed")).await?;
             changes.extend(sql::load_named(&mut tx, &named).await?);
             tx.commit().await?;
@@ -241,6 +250,7 @@ impl Reader {
 
     /// Everything. The cursor is taken first, so what commits during the load is read again after it.
     async fn load_all(&mut self, began_ms: i64) -> Result<(), PgFault> {
+        self.pools.feed().reach(Point::FeedLoad).await?;
         let mut tx = self.pools.feed().begin(Scope::System("feed")).await?;
         let asked_ms = clock::system_ms();
         let window = sql::read_position(&mut tx).await?;
@@ -254,6 +264,7 @@ impl Reader {
     }
 
     async fn publish(&mut self, changes: Vec<Change>) -> Result<(), PgFault> {
+        self.pools.feed().fail().reach_within(Point::FeedPublish, ACKNOWLEDGE_DEADLINE).await?;
         self.publisher.apply(changes).await.map_err(|FeedLost| STALLED)
     }
 
@@ -280,7 +291,11 @@ fn publisher_sizes(publisher: &Publisher) -> [&'static str; 4] {
 async fn ring(pools: Pools, bell: Arc<Notify>) {
     loop {
         bell.notified().await;
-        if let Err(error) = pg::notify(pools.feed(), FEED_CHANNEL).await {
+        let rung = async {
+            pools.feed().reach(Point::FeedBell).await?;
+            pg::notify(pools.feed(), FEED_CHANNEL).await
+        };
+        if let Err(error) = rung.await {
             tracing::warn!(%error, "the feed's doorbell was not rung; other nodes will poll");
         }
         tokio::time::sleep(RING_REST).await;

@@ -33,12 +33,14 @@ impl Named {
     }
 }
 
-/// Where the reader stands, and the database's clock.
+/// Where the reader stands, and the database's clock. Part of the origin is when the server last began to count anew,
+/// which it does after a crash, and then transaction ids that were seen may be given out again.
 pub(super) async fn read_position(tx: &mut Tx<'_>) -> Result<Window, PgFault> {
     let row = tx
         .query_one(
             "select pg_current_snapshot()::text, (select system_identifier from pg_control_system()),
-                    substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
+                    substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+                        || coalesce('/' || pg_stat_get_bgwriter_stat_reset_time(), ''),
                     (extract(epoch from clock_timestamp()) * 1000)::bigint",
             &[],
         )
@@ -54,7 +56,8 @@ pub(super) async fn read_window(tx: &mut Tx<'_>, cursor: &str, rows_max: i64) ->
         .query(
             "select pg_current_snapshot()::text,
                     (select system_identifier from pg_control_system()),
-                    substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
+                    substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+                        || coalesce('/' || pg_stat_get_bgwriter_stat_reset_time(), ''),
                     (extract(epoch from clock_timestamp()) * 1000)::bigint,
                     f.id, f.kind, f.ref, f.tenant_id, f.at_s, f.expires_s
              from (select 1) as always

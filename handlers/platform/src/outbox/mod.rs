@@ -23,6 +23,7 @@ mod sql;
 use serde_json::Value;
 use sigid_core::ids::{ClientId, Kid, TenantId};
 use sigid_core::marks::MarkKey;
+use sigid_io::fail::Point;
 use sigid_io::pg::{PgFault, Pool, Scope, Tx, notify};
 
 /// The doorbell of the feed.
@@ -102,6 +103,25 @@ impl<'p> Change<'p> {
         Ok(())
     }
 
+    /// Writes the same event about many subjects, in one statement.
+    pub async fn record_all(
+        &mut self,
+        tenant: Option<TenantId>,
+        event_type: &'static str,
+        subjects: &[&str],
+        data: &Value,
+    ) -> Result<(), PgFault> {
+        sql::insert_events(&mut self.tx, self.act, tenant, event_type, subjects, data).await
+    }
+
+    /// Writes many rows of the feed, in one statement.
+    pub async fn tell_all(&mut self, news: Vec<News>) -> Result<(), PgFault> {
+        let rows: Vec<FeedRow> = news.iter().map(FeedRow::of).collect();
+        sql::insert_feed_rows(&mut self.tx, &rows, self.act.now_s).await?;
+        self.news.extend(news);
+        Ok(())
+    }
+
     /// Writes a mark and its row of the feed.
     pub async fn mark(&mut self, mark: Mark) -> Result<(), PgFault> {
         sql::insert_mark(&mut self.tx, &mark).await?;
@@ -112,12 +132,17 @@ impl<'p> Change<'p> {
     pub async fn commit(self) -> Result<Vec<News>, PgFault> {
         self.tx.commit().await?;
         if !self.news.is_empty()
-            && let Err(fault) = notify(self.pool, FEED_CHANNEL).await
+            && let Err(fault) = ring(self.pool).await
         {
             tracing::warn!(error = %fault, "the feed's doorbell was not rung; readers will poll");
         }
         Ok(self.news)
     }
+}
+
+async fn ring(pool: &Pool) -> Result<(), PgFault> {
+    pool.reach(Point::OutboxBell).await?;
+    notify(pool, FEED_CHANNEL).await
 }
 
 /// The database's wall clock in Unix milliseconds, for a program that acts once and has measured nothing.

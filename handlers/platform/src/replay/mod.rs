@@ -8,6 +8,7 @@ mod sql;
 use sigid_core::secret::Digest32;
 use sigid_edge::backend::{Backend, BackendFault};
 use sigid_io::backend::BoxFuture;
+use sigid_io::fail::Point;
 use sigid_io::pg::Scope;
 use sigid_io::settings::Plane;
 use std::sync::Arc;
@@ -21,7 +22,9 @@ pub fn consume_assertion(
     Box::pin(async move {
         let now_s = backend.shared.clock.now_s();
         let consumed = async {
-            let mut tx = backend.pools.pool(Plane::Auth).begin(Scope::System("authenticate")).await?;
+            let pool = backend.pools.pool(Plane::Auth);
+            pool.reach(Point::ReplayConsume).await?;
+            let mut tx = pool.begin(Scope::System("authenticate")).await?;
             let is_first = sql::insert_assertion(&mut tx, &digest, expires_s, now_s).await?;
             tx.commit().await.map(|()| is_first)
         };

@@ -70,6 +70,8 @@ pub const GRACE_MAX_S: i64 = 90 * 86_400;
 
 /// The most secrets of one client that live at once.
 const SECRETS_MAX: usize = 8;
+/// Rows of one statement.
+const ROWS_MAX: usize = 1000;
 
 /// Why nothing was done.
 #[derive(Debug)]
@@ -154,14 +156,7 @@ pub async fn create(
     given: Option<Secret<String>>,
     act: Act<'_>,
 ) -> Result<Created, Fault> {
-    let client = Client {
-        client_id: new.client_id.unwrap_or_else(random_client_id),
-        tenant,
-        state: ClientState::Active,
-        registration: new.registration,
-        created_s: act.now_s,
-        updated_s: act.now_s,
-    };
+    let client = new_client(tenant, new.client_id.unwrap_or_else(random_client_id), new.registration, act);
     let secret = secret_for(client.registration.auth_method, given)?;
     let mut change = begin(pool, tenant, act).await?;
     sql::insert(change.tx(), &client).await.map_err(insert_fault)?;
@@ -173,6 +168,36 @@ pub async fn create(
     record(&mut change, &client, "client.created", data).await?;
     change.commit().await?;
     Ok(Created { client, secret })
+}
+
+/// Registers `count` clients alike, each with an id and a secret of its own that nobody is told. One transaction.
+pub async fn create_many(
+    pool: &Pool,
+    tenant: TenantId,
+    registration: Registration,
+    count: usize,
+    act: Act<'_>,
+) -> Result<(), Fault> {
+    // Two clients cannot be one resource server.
+    if !registration.audiences.is_empty() {
+        return Err(Fault::AudienceTaken);
+    }
+    let data = json!({ "token_endpoint_auth_method": registration.auth_method.as_str() });
+    let pattern = new_client(tenant, random_client_id(), registration, act);
+    let ids: Vec<ClientId> = std::iter::repeat_with(random_client_id).take(count).collect();
+    let mut change = begin(pool, tenant, act).await?;
+    for ids in ids.chunks(ROWS_MAX) {
+        sql::insert_many(change.tx(), &pattern, ids).await.map_err(insert_fault)?;
+        if pattern.registration.auth_method.has_secret() {
+            let digests: Vec<_> = ids.iter().map(|_| secrets::digest(&secrets::mint())).collect();
+            sql::insert_secrets(change.tx(), &pattern, ids, &digests).await?;
+        }
+        change.tell_all(ids.iter().map(|id| News::Client(tenant, id.clone())).collect()).await?;
+        let subjects: Vec<&str> = ids.iter().map(ClientId::as_str).collect();
+        change.record_all(Some(tenant), "client.created", &subjects, &data).await?;
+    }
+    change.commit().await?;
+    Ok(())
 }
 
 /// The client exactly as given, whatever was there before, with `given` among its live secrets. For
@@ -356,6 +381,11 @@ pub async fn revoke_before(
     record(&mut change, &client, "client.tokens_revoked", json!({ "at_s": at_s })).await?;
     change.commit().await?;
     Ok(client)
+}
+
+fn new_client(tenant: TenantId, client_id: ClientId, registration: Registration, act: Act<'_>) -> Client {
+    let (created_s, updated_s) = (act.now_s, act.now_s);
+    Client { client_id, tenant, state: ClientState::Active, registration, created_s, updated_s }
 }
 
 async fn begin<'p>(pool: &'p Pool, tenant: TenantId, act: Act<'p>) -> Result<Change<'p>, Fault> {

@@ -15,6 +15,8 @@
 
 use std::net::Ipv6Addr;
 
+use sigid_core::settings::is_host_name;
+
 /// The longest address that is registered, in bytes.
 pub const URI_BYTES_MAX: usize = 1024;
 
@@ -193,17 +195,7 @@ fn check_host(host: &str) -> Result<(), &'static str> {
             Err(_) => Err("the host is not an IPv6 address"),
         };
     }
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    if host.len() <= 253 && host.split('.').all(is_label) {
-        Ok(())
-    } else {
-        Err("the host is a domain name (punycode where needed) or an address")
-    }
+    if is_host_name(host) { Ok(()) } else { Err("the host is a domain name (punycode where needed) or an address") }
 }
 
 /// No segment may mean another one: `.`, `..`, with or without path parameters, and none may be empty.
@@ -343,6 +335,11 @@ mod tests {
             ("https://app.example/%zz", false, false, "no hexadecimal"),
             ("https://app.example/%2", false, false, "broken escape"),
             ("https://bücher.example/", false, false, "not ASCII"),
+            ("https://192.0.2.7/cb", true, true, "an address"),
+            ("https://127.1/cb", false, false, "an address that a browser writes otherwise: short"),
+            ("https://2130706433/cb", false, false, "decimal"),
+            ("https://0177.0.0.1/cb", false, false, "octal"),
+            ("https://a.0x7f/cb", false, false, "a label that makes the host an address, in hexadecimal"),
             ("https://app.example/cb?code=1", false, false, "code in the query"),
             ("https://app.example/cb?a=1&state=x", false, false, "state in the query"),
             ("https://app.example/cb?st%61te=x", false, false, "escaped name in the query"),

@@ -40,6 +40,57 @@ pub(super) async fn insert(tx: &mut Tx<'_>, client: &Client) -> Result<(), PgFau
     .map(|_| ())
 }
 
+/// Clients like `pattern`, under other ids.
+pub(super) async fn insert_many(tx: &mut Tx<'_>, pattern: &Client, ids: &[ClientId]) -> Result<(), PgFault> {
+    let row = Columns::of(pattern);
+    let ids: Vec<&str> = ids.iter().map(ClientId::as_str).collect();
+    tx.execute(
+        "insert into control.clients (tenant_id, client_id, client_name, state, token_endpoint_auth_method,
+             grant_types, scope, resources, redirect_uris, post_logout_redirect_uris, jwks, metadata,
+             created_at, updated_at)
+         select $1, client_id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+         from unnest($2::text[]) as client_id",
+        &[
+            pattern.tenant.as_uuid(),
+            &ids,
+            &row.client_name,
+            &pattern.state.as_str(),
+            &pattern.registration.auth_method.as_str(),
+            &row.grant_types,
+            &row.scope,
+            &pattern.registration.resources,
+            &pattern.registration.redirect_uris,
+            &pattern.registration.post_logout_redirect_uris,
+            &pattern.registration.jwks,
+            &row.metadata,
+            &system_time(pattern.created_s),
+            &system_time(pattern.updated_s),
+        ],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// A secret for each of `ids`, as old as `pattern`.
+pub(super) async fn insert_secrets(
+    tx: &mut Tx<'_>,
+    pattern: &Client,
+    ids: &[ClientId],
+    digests: &[Digest32],
+) -> Result<(), PgFault> {
+    let ids: Vec<&str> = ids.iter().map(ClientId::as_str).collect();
+    let names: Vec<_> = ids.iter().map(|_| Builder::from_random_bytes(rng::random()).into_uuid()).collect();
+    let digests: Vec<&[u8]> = digests.iter().map(|digest| digest.as_bytes().as_slice()).collect();
+    tx.execute(
+        "insert into control.client_secrets (secret_id, tenant_id, client_id, digest, created_at)
+         select secret_id, $1, client_id, digest, $5
+         from unnest($2::uuid[], $3::text[], $4::bytea[]) as made (secret_id, client_id, digest)",
+        &[pattern.tenant.as_uuid(), &names, &ids, &digests, &system_time(pattern.created_s)],
+    )
+    .await
+    .map(|_| ())
+}
+
 pub(super) async fn update(tx: &mut Tx<'_>, client: &Client) -> Result<(), PgFault> {
     let row = Columns::of(client);
     tx.execute(

@@ -4,7 +4,7 @@
 //! the `Origin` header), so only the one canonical spelling is taken.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// `scheme://host[:port]`, lower case, without a default port, a path or anything behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,14 +89,24 @@ fn parse_host(host: &str) -> Result<String, OriginFault> {
 }
 
 /// A DNS name (RFC 1123, at most 253 characters) or a dotted IPv4 address. Punycode for other scripts.
+///
+/// Whatever ends in a number is an address to a browser, and is rewritten by it unless it is a dotted one (WHATWG URL,
+/// section 3.5, "ends in a number checker"): `127.1` and `0x7f` are no names.
 pub fn is_host_name(host: &str) -> bool {
     let label = |label: &str| {
         let shaped = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         (1..=63).contains(&label.len()) && shaped && !label.starts_with('-') && !label.ends_with('-')
     };
-    let last_is_number = host.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
-    let numeric_is_address = !last_is_number || host.parse::<std::net::Ipv4Addr>().is_ok();
+    let numeric_is_address = !host.rsplit('.').next().is_some_and(is_number) || host.parse::<Ipv4Addr>().is_ok();
     host.len() <= 253 && host.split('.').all(label) && numeric_is_address
+}
+
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => label.bytes().all(|b| b.is_ascii_digit()),
+    }
 }
 
 /// This machine: a loopback address, `localhost`, or a name under it (RFC 6761 section 6.3).
