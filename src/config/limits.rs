@@ -26,7 +26,7 @@ pub fn list(sections: &[&Values]) -> Vec<Limit> {
 
 /// What no setting changes.
 fn fixed() -> impl Iterator<Item = Limit> {
-    let rows: [(&str, i64, &str); 42] = [
+    let rows: [(&str, i64, &str); 43] = [
         ("fixed.body_bytes_max", count(http::BODY_BYTES_MAX), "A request's body."),
         ("fixed.form_fields_max", count(form::FORM_FIELDS_MAX), "Fields of a form."),
         ("fixed.basic_bytes_max", count(basic::BASIC_BYTES_MAX), "An Authorization: Basic header."),
@@ -59,6 +59,7 @@ fn fixed() -> impl Iterator<Item = Limit> {
             count(h2::engine::BUFFERED_BYTES_MAX),
             "Parts of bodies kept before that credit is no longer given back.",
         ),
+        ("fixed.h2_heads_bytes_max", count(h2::engine::HEADS_BYTES_MAX), "Heads of a connection's open streams."),
         ("fixed.h2_out_bytes", count(h2::engine::OUT_BYTES), "Replies written before they must leave."),
         ("fixed.h2_settings_max", i64::from(h2::SETTINGS_MAX), "SETTINGS of a connection in that window."),
         (

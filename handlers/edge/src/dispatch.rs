@@ -73,17 +73,6 @@ impl Router {
 
 /// The hot side.
 pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome {
-    let mut outcome = decide(shard, request, memo);
-    // A reply to HEAD has no body, a refusal neither (RFC 9110 section 9.3.2).
-    if request.method == Method::HEAD
-        && let Outcome::Reply(reply) = &mut outcome
-    {
-        reply.body.clear();
-    }
-    outcome
-}
-
-fn decide(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome {
     let shared = &*shard.shared;
     if !is_allowed_host(&shared.allowed_hosts, request.authority) && !request.path.starts_with(health::PREFIX) {
         shard.metrics.misdirected.inc();
@@ -175,9 +164,6 @@ pub fn cold(backend: Arc<Backend>, request: ColdRequest) -> BoxFuture<'static, R
         let (request_id, method) = (call.request_id.clone(), call.request.method.clone());
         let served = serve(entry.route, call).await;
         let mut reply = served.reply;
-        if method == Method::HEAD {
-            reply.body.clear();
-        }
         // A hot answer has no id; its cold twin must not be told apart by one.
         let is_twin = matches!(entry.route.serve, Serve::HotThenCold(..));
         if let (false, Ok(value)) = (is_twin, HeaderValue::from_str(&request_id)) {

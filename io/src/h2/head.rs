@@ -16,6 +16,8 @@ pub struct Head {
     pub headers: HeaderMap,
     /// The length that the request announced.
     pub content_length: Option<u64>,
+    /// What its fields count: name, value and 32 bytes each.
+    pub list_bytes: usize,
     target: Bytes,
     /// Where the query's question mark stands.
     query_at: Option<usize>,
@@ -38,6 +40,11 @@ impl Head {
 
     pub fn query(&self) -> Option<&str> {
         self.query_at.map(|at| text(self.target.get(at + 1..)))
+    }
+
+    /// Whether the peer waits for a 100 before it sends the body.
+    pub fn expects_continue(&self) -> bool {
+        self.headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
     }
 
     /// `:authority`, or `host` when the peer sent none; empty when it sent neither. `None`: they contradict each other.
@@ -142,7 +149,15 @@ impl Builder {
         join_cookies(&mut self.headers);
         let authority = agree(self.authority, &self.headers);
         let query_at = target.iter().position(|byte| *byte == b'?');
-        Ok(Head { method, headers: self.headers, content_length: self.content_length, target, query_at, authority })
+        Ok(Head {
+            method,
+            headers: self.headers,
+            content_length: self.content_length,
+            list_bytes: self.bytes,
+            target,
+            query_at,
+            authority,
+        })
     }
 
     /// Trailers: no pseudo-header fields; the others are passed over.
@@ -215,7 +230,7 @@ fn agree(authority: Option<Bytes>, headers: &HeaderMap) -> Option<Bytes> {
     match (authority, host) {
         (Some(authority), Some(host)) => authority.eq_ignore_ascii_case(host.as_bytes()).then_some(authority),
         (Some(authority), None) => Some(authority),
-        (None, Some(host)) => host.to_str().is_ok().then(|| Bytes::copy_from_slice(host.as_bytes())),
+        (None, Some(host)) => is_authority(host.as_bytes()).then(|| Bytes::copy_from_slice(host.as_bytes())),
         (None, None) => Some(Bytes::new()),
     }
 }
@@ -270,6 +285,10 @@ mod tests {
         }
         let without = [GOOD[0], GOOD[1], GOOD[2], ("host", "b.example")];
         assert_eq!(built(&without).finish().unwrap().authority(), Some("b.example"));
+        for host in ["", "a@b", "a b", "a/b"] {
+            let without = [GOOD[0], GOOD[1], GOOD[2], ("host", host)];
+            assert_eq!(built(&without).finish().unwrap().authority(), None, "{host:?}");
+        }
     }
 
     #[test]
@@ -292,6 +311,9 @@ mod tests {
             ("no number", &[("content-length", "")]),
             ("a length beyond numbers", &[("content-length", "99999999999999999999")]),
             ("a line break", &[("x", "a\nb")]),
+            ("a line break at the end", &[("x", "a\r\n")]),
+            ("a line break at the start", &[("x", "\na")]),
+            ("a length with a line break", &[("content-length", "5\r")]),
         ] {
             assert_eq!(with(extra).err(), Some(HeadFault::Malformed), "{reason}");
         }

@@ -42,6 +42,8 @@ use tokio::sync::oneshot;
 pub const SETTINGS_MAX: u32 = 64;
 /// Resets are counted over this many seconds.
 pub const RESET_WINDOW_S: u32 = 10;
+/// A peer that does not read all that waits for it reads so much in the time that a reply has.
+const READ_BYTES_MIN: u64 = 16 * 1024;
 /// What is written is encrypted once it fills a record of TLS, and at the end of the turn.
 const RECORD_BYTES: usize = 16 * 1024;
 /// Room for replies that a shard keeps for the next turn.
@@ -73,9 +75,8 @@ struct Connection<S: Service> {
     watch: Rc<Watch>,
     opened_s: u32,
     active_s: u32,
-    sent_bytes: u64,
-    /// Since when something waits for the socket without a byte leaving.
-    blocked_since_s: Option<u32>,
+    /// Since when something waits for the socket, and what had been sent by then.
+    blocked: Option<(u32, u64)>,
     draining_since_s: Option<u32>,
     resets_since_s: u32,
     /// Since when a frame or header block has been half there.
@@ -113,7 +114,11 @@ pub(crate) async fn drive<S: Service>(io: TlsIo, shard: Rc<Shard<S>>, watch: Rc<
         })
     })
     .await;
-    let mut io = connection.io;
+    // All else goes now: nobody waits for what the backend still has of it.
+    let mut io = {
+        let ended = *connection;
+        ended.io
+    };
     io.close_notify();
     // One attempt: a peer that does not read does not get to keep us.
     poll_fn(|cx| {
@@ -143,8 +148,7 @@ impl<S: Service> Connection<S> {
             watch,
             opened_s: now_s,
             active_s: now_s,
-            sent_bytes: 0,
-            blocked_since_s: None,
+            blocked: None,
             draining_since_s: None,
             resets_since_s: now_s,
             incomplete_since_s: None,
@@ -165,14 +169,23 @@ impl<S: Service> Connection<S> {
     fn turn_with(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<()> {
         self.io.turn();
         self.engine.now_s = self.app.shard.second.get();
-        let is_over = self.serve(cx, out).is_err();
-        match self.flush(cx, out) {
-            Ok(()) if !is_over => {
-                self.set_due(cx);
-                Poll::Pending
+        loop {
+            let is_over = self.serve(cx, out).is_err();
+            let was_full = self.io.is_full();
+            if self.flush(cx, out).is_err() || is_over {
+                return Poll::Ready(());
             }
-            _ => Poll::Ready(()),
+            // What was left unread, because the peer took no answers, has no waker but this turn.
+            if !was_full || self.io.is_full() {
+                break;
+            }
         }
+        // The last replies leave before the connection ends.
+        if self.engine.is_over() && !self.io.is_blocked() {
+            return Poll::Ready(());
+        }
+        self.set_due(cx);
+        Poll::Pending
     }
 
     fn serve(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Result<(), Over> {
@@ -186,7 +199,7 @@ impl<S: Service> Connection<S> {
             self.engine.resume(out);
             self.flush(cx, out).map_err(|_| Over)?;
         }
-        if self.engine.is_over() { Err(Over) } else { Ok(()) }
+        Ok(())
     }
 
     /// Reads and answers until the socket is empty, the turn is used up, or the peer does not take our answers.
@@ -221,6 +234,7 @@ impl<S: Service> Connection<S> {
         let requests = self.app.requests - before;
         if requests > 0 {
             self.active_s = self.engine.now_s;
+            self.incomplete_since_s = None;
             self.io.note_requests(requests);
             let each = began.elapsed() / u32::try_from(requests).unwrap_or(u32::MAX);
             self.app.shard.metrics.hot_seconds.observe_many(each.as_micros() as u64, requests);
@@ -254,8 +268,9 @@ impl<S: Service> Connection<S> {
     fn poll_waiting(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
         let Self { engine, app, .. } = self;
         let shard = &app.shard;
+        let has_lost_some = std::mem::take(&mut engine.has_lost_waiting);
         app.waiting.retain_mut(|waiting| {
-            if !engine.is_waiting(waiting.stream) {
+            if has_lost_some && !engine.is_waiting(waiting.stream) {
                 return false;
             }
             let Poll::Ready(reply) = Pin::new(&mut waiting.reply).poll(cx) else { return true };
@@ -320,19 +335,22 @@ impl<S: Service> Connection<S> {
         second >= later(since_s, self.app.shard.limits.body)
     }
 
-    /// The peer has not read a byte for too long, or not let a reply through in time.
+    /// The peer reads too little of what waits for it, or has not let a reply through in time.
     fn is_stalled(&mut self, second: u32) -> bool {
         let reply = self.app.shard.limits.reply;
         if self.engine.is_reply_overdue(seconds(reply)) {
             return true;
         }
-        let sent_bytes = self.io.sent_bytes();
-        let has_sent = std::mem::replace(&mut self.sent_bytes, sent_bytes) != sent_bytes;
-        if has_sent || !self.io.is_blocked() {
-            self.blocked_since_s = None;
+        if !self.io.is_blocked() {
+            self.blocked = None;
             return false;
         }
-        let since_s = *self.blocked_since_s.get_or_insert(second);
+        let sent_bytes = self.io.sent_bytes();
+        let (since_s, sent_before) = *self.blocked.get_or_insert((second, sent_bytes));
+        if sent_bytes - sent_before >= READ_BYTES_MIN {
+            self.blocked = Some((second, sent_bytes));
+            return false;
+        }
         second >= later(since_s, reply)
     }
 
@@ -421,11 +439,12 @@ fn cold_request(route: u16, head: &Head, body: &[u8], peer: IpAddr) -> ColdReque
     }
 }
 
+/// One more than the duration has: what began at some moment of a second ends no earlier than promised.
 fn seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-/// The second that is `duration` after `since_s`.
+/// The second by which `duration` has passed since `since_s`.
 fn later(since_s: u32, duration: Duration) -> u32 {
     since_s.saturating_add(seconds(duration))
 }

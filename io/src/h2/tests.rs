@@ -1,6 +1,8 @@
 //! The engine against a peer made of bytes: each rule of RFC 9113 that a client can break, and what it costs.
 
-use super::engine::{Answer, Application, BUFFERED_BYTES_MAX, Bounds, CONNECTION_WINDOW_BYTES, Engine, OUT_BYTES};
+use super::engine::{
+    Answer, Application, BUFFERED_BYTES_MAX, Bounds, CONNECTION_WINDOW_BYTES, Engine, HEADS_BYTES_MAX, OUT_BYTES,
+};
 use super::frame::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADER_BYTES, HEADERS, Header, INITIAL_WINDOW_SIZE,
     PADDED, PING, PREFACE, PRIORITY, PRIORITY_FIELDS, PUSH_PROMISE, RST_STREAM, Reason, SETTINGS, WINDOW_UPDATE,
@@ -440,6 +442,70 @@ fn streams_beyond_the_bound_are_refused_and_may_come_again() {
     server.feed(&get(11, "/a")).unwrap();
     assert_eq!(server.reply(11).0, "200");
     assert!(server.engine.is_waiting(1) && !server.engine.is_waiting(3));
+}
+
+#[test]
+fn a_peer_that_does_not_know_the_bounds_is_not_blamed_for_going_beyond() {
+    let crowd: Vec<u8> = (0..9).flat_map(|n| get(n * 2 + 1, "/later")).collect();
+    let mut server = Server::new();
+    server.feed(&crowd).unwrap();
+    assert_eq!((server.frames().len(), server.engine.resets), (5, 0));
+    let mut server = Server::new();
+    server.feed(&[frame(SETTINGS, ACK, 0, &[]), crowd].concat()).unwrap();
+    assert_eq!((server.frames().len(), server.engine.resets), (5, 5));
+}
+
+#[test]
+fn the_heads_of_open_streams_are_bounded_together() {
+    let mut out = Vec::new();
+    let mut engine = Engine::new(Bounds { streams_max: 1000, header_list_bytes_max: 30_000 }, &mut out);
+    let mut app = Echo::default();
+    engine.receive(&[PREFACE.to_vec(), frame(SETTINGS, 0, 0, &[])].concat(), &mut app, &mut out).unwrap();
+    out.clear();
+    for n in 0..1000 {
+        let many: Vec<u8> = (0..800).flat_map(|_| field("x", "")).collect();
+        engine.receive(&post(n * 2 + 1, "/a", &many), &mut app, &mut out).unwrap();
+    }
+    let refused = out.len() / 13;
+    assert!((1000 - refused) * 26_400 <= HEADS_BYTES_MAX + 30_000, "{refused} refused");
+    assert!(refused < 1000);
+}
+
+#[test]
+fn a_peer_that_waits_for_100_is_told_to_go_on() {
+    let mut server = Server::new();
+    server.feed(&post(1, "/a", &field("expect", "100-continue"))).unwrap();
+    let frames = server.frames();
+    assert_eq!((frames.len(), frames[0].kind, frames[0].flags), (1, HEADERS, END_HEADERS));
+    assert_eq!(frames[0].payload, [0x20, 0x08, 3, b'1', b'0', b'0']);
+    server.feed(&frame(DATA, END_STREAM, 1, b"body")).unwrap();
+    assert_eq!(server.reply(1), ("200".to_owned(), b"body".to_vec()));
+    server
+        .feed(&frame(
+            HEADERS,
+            END_HEADERS | END_STREAM,
+            3,
+            &[head("POST", "/a"), field("expect", "100-continue")].concat(),
+        ))
+        .unwrap();
+    assert_eq!(server.reply(3).0, "200", "there is nothing to wait for");
+}
+
+#[test]
+fn a_reply_to_head_has_no_body() {
+    let mut server = Server::new();
+    server.feed(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &head("HEAD", "/large?100"))).unwrap();
+    let frames = server.frames();
+    assert_eq!((frames.len(), frames[0].flags), (1, END_HEADERS | END_STREAM));
+}
+
+#[test]
+fn an_answer_that_nobody_awaits_is_known() {
+    let mut server = Server::new();
+    server.feed(&[get(1, "/later"), get(3, "/later")].concat()).unwrap();
+    assert!(!server.engine.has_lost_waiting);
+    server.feed(&frame(RST_STREAM, 0, 3, &[0, 0, 0, 8])).unwrap();
+    assert!(server.engine.has_lost_waiting && server.engine.is_waiting(1) && !server.engine.is_waiting(3));
 }
 
 #[test]

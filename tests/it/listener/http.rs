@@ -80,6 +80,28 @@ async fn other_methods_are_refused_by_name() {
     }
 }
 
+/// RFC 9457: what is refused before any feature has a say.
+#[tokio::test]
+async fn problems_say_what_is_wrong() {
+    let site = Site::new().await;
+    let server = site.serve_with(site.settings().set("server.allowed_hosts", r#"["localhost"]"#)).await;
+    let conn = server.connect().await;
+    let here = |ask: Ask| ask.authority("localhost");
+    for (ask, status, title) in [
+        (here(Ask::get("/nothing")), 404, "Not Found"),
+        (here(Ask::get("/oauth/token")), 405, "Method Not Allowed"),
+        (here(Ask::post("/oauth/token").body("x".repeat(40_000))), 413, "Content Too Large"),
+        (Ask::get("/.well-known/jwks.json").authority("evil.example"), 421, "Misdirected Request"),
+    ] {
+        let reply = conn.ask(ask).await;
+        assert_eq!((reply.status, reply.header("content-type")), (status, Some("application/problem+json")), "{title}");
+        let problem = reply.json();
+        assert_eq!((&problem["status"], &problem["title"]), (&status.into(), &title.into()), "{problem}");
+        assert_eq!(problem["type"], "about:blank");
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{problem}");
+    }
+}
+
 #[tokio::test]
 async fn head_is_get_without_its_body() {
     let site = Site::new().await;

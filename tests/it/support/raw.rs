@@ -128,19 +128,34 @@ pub struct Raw {
 impl Raw {
     /// Past the TLS handshake alone.
     pub async fn silent(server: &Server) -> Self {
-        let tls = server.offer().connect(server.address).await.unwrap();
+        Self::over(server.offer().connect(server.address).await.unwrap())
+    }
+
+    /// Past the TLS handshake, with a receive buffer so small that the server's own has to do.
+    pub async fn narrow(server: &Server) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(8192).unwrap();
+        let socket = socket.connect(server.address).await.unwrap();
+        Self::over(server.offer().wrap(socket).await.unwrap())
+    }
+
+    fn over(tls: TlsStream<TcpStream>) -> Self {
         let (input, output) = tokio::io::split(tls);
         Self { input, output }
     }
 
     /// With these settings: identifier and value.
     pub async fn open(server: &Server, settings: &[(u16, u32)]) -> Self {
-        let mut raw = Self::silent(server).await;
+        Self::silent(server).await.greet(settings).await
+    }
+
+    /// Sends the preface and these settings.
+    pub async fn greet(mut self, settings: &[(u16, u32)]) -> Self {
         let payload: Vec<u8> =
             settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
         let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(SETTINGS, 0, 0, &payload)[..]].concat();
-        assert!(raw.send(&preface).await);
-        raw
+        assert!(self.send(&preface).await);
+        self
     }
 
     /// `false` when the server has closed the connection.

@@ -31,7 +31,7 @@ impl Engine {
         self.resets += 1;
         if let Some(at) = self.find(header.stream) {
             let mut stream = self.streams.swap_remove(at);
-            self.forget_body(&mut stream);
+            self.forget(&mut stream);
             self.give_back(out);
         }
         Ok(())
@@ -42,6 +42,7 @@ impl Engine {
             return Err(Reason::ProtocolError);
         }
         if header.has(frame::ACK) {
+            self.is_acknowledged = true;
             return if payload.is_empty() { Ok(()) } else { Err(Reason::FrameSizeError) };
         }
         let (settings, rest) = payload.as_chunks::<6>();

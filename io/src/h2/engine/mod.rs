@@ -17,7 +17,7 @@
 //! several callers' secrets on one connection.)
 //!
 //! Limits: frames of [`frame::PAYLOAD_BYTES_MAX`], a field block of the announced list's size, streams, bodies of
-//! [`BODY_BYTES_MAX`](crate::http::BODY_BYTES_MAX) each and [`BUFFERED_BYTES_MAX`] together before the connection's window stays shut, and
+//! [`BODY_BYTES_MAX`](crate::http::BODY_BYTES_MAX) each and [`BUFFERED_BYTES_MAX`] together before the connection's window stays shut, heads of [`HEADS_BYTES_MAX`], and
 //! [`OUT_BYTES`] written before [`Engine::receive`] pauses. Resets, by the peer or provoked from us, and SETTINGS are
 //! counted for the caller's budgets ([`Engine::resets`], [`Engine::settings`]).
 
@@ -37,6 +37,8 @@ use std::rc::Rc;
 pub const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 /// Parts of bodies that a connection may make us keep before its window is no longer opened.
 pub const BUFFERED_BYTES_MAX: usize = 512 * 1024;
+/// What the heads of open streams may count together, each as its field list does; later streams are refused.
+pub const HEADS_BYTES_MAX: usize = 1024 * 1024;
 /// [`Engine::receive`] pauses once so much waits in `out`.
 pub const OUT_BYTES: usize = 64 * 1024;
 /// Streams that we reset and whose late frames are passed over; for one that the peer reset there is no excuse.
@@ -120,8 +122,12 @@ pub struct Engine {
     pub resets: usize,
     /// SETTINGS of the peer, likewise.
     pub settings: u32,
+    /// A request that was answered [`Answer::Later`] has gone: its answer is not awaited any more.
+    pub has_lost_waiting: bool,
     preface_left: usize,
     has_settings: bool,
+    /// The peer knows our bounds.
+    is_acknowledged: bool,
     /// The beginning of a frame whose rest has not come.
     partial: Vec<u8>,
     block: Option<Block>,
@@ -157,8 +163,10 @@ impl Engine {
             now_s: 0,
             resets: 0,
             settings: 0,
+            has_lost_waiting: false,
             preface_left: PREFACE.len(),
             has_settings: false,
+            is_acknowledged: false,
             partial: Vec::new(),
             block: None,
             decoder: Decoder::default(),
@@ -324,13 +332,15 @@ impl Engine {
 
     /// A stream error; the stream is off the list already.
     fn fail(&mut self, mut stream: Stream, reason: Reason, out: &mut Vec<u8>) {
-        self.forget_body(&mut stream);
+        self.forget(&mut stream);
         self.give_back(out);
         self.reset(stream.id, reason, out);
     }
 
-    fn forget_body(&mut self, stream: &mut Stream) {
+    /// Of a stream that ends before its time.
+    fn forget(&mut self, stream: &mut Stream) {
         self.buffered -= std::mem::take(&mut stream.body).len();
+        self.has_lost_waiting |= stream.phase == Phase::Answering;
     }
 
     fn reset(&mut self, id: u32, reason: Reason, out: &mut Vec<u8>) {

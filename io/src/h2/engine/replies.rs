@@ -4,7 +4,7 @@ use super::{Engine, OUT_BYTES, Phase, Stream};
 use crate::h2::frame::{self, HEADER_BYTES, PAYLOAD_BYTES_MAX, Reason};
 use crate::h2::hpack::encode;
 use crate::http::Reply;
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 impl Engine {
     /// The reply to a request that was answered [`Answer::Later`]; nothing happens when its stream is gone.
@@ -20,7 +20,11 @@ impl Engine {
         self.streams.iter().any(|stream| stream.id == id && stream.phase == Phase::Answering)
     }
 
-    pub(super) fn reply(&mut self, mut stream: Stream, reply: Reply, out: &mut Vec<u8>) {
+    pub(super) fn reply(&mut self, mut stream: Stream, mut reply: Reply, out: &mut Vec<u8>) {
+        // A reply to HEAD has no body, a refusal neither (RFC 9110 section 9.3.2).
+        if stream.head.method == Method::HEAD {
+            reply.body.clear();
+        }
         let has_body = !reply.body.is_empty();
         self.write_head(stream.id, &reply, !has_body, out);
         if has_body {
@@ -38,7 +42,7 @@ impl Engine {
     /// The reply has left whole. A peer that is still sending is told that the rest is not wanted (section 8.1).
     fn end(&mut self, mut stream: Stream, out: &mut Vec<u8>) {
         if !stream.is_ended {
-            self.forget_body(&mut stream);
+            self.forget(&mut stream);
             self.reset(stream.id, Reason::NoError, out);
         }
     }
@@ -120,7 +124,7 @@ impl Engine {
             .position(|stream| stream.phase == Phase::Receiving && self.now_s >= stream.since_s.saturating_add(body_s))
         {
             let mut stream = self.streams.swap_remove(at);
-            self.forget_body(&mut stream);
+            self.forget(&mut stream);
             self.reply(stream, Reply::empty(StatusCode::REQUEST_TIMEOUT), out);
             expired += 1;
         }

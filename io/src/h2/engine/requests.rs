@@ -1,6 +1,9 @@
 //! What a peer asks: HEADERS, CONTINUATION and DATA, up to the whole request.
 
-use super::{Answer, Application, BUFFERED_BYTES_MAX, Block, CONNECTION_WINDOW_BYTES, Engine, Leaving, Phase, Stream};
+use super::{
+    Answer, Application, BUFFERED_BYTES_MAX, Block, CONNECTION_WINDOW_BYTES, Engine, HEADS_BYTES_MAX, Leaving, Phase,
+    Stream,
+};
 use crate::h2::frame::{self, Header, PAYLOAD_BYTES_MAX, Reason, WINDOW_DEFAULT};
 use crate::h2::head::{Builder, Head, HeadFault};
 use crate::http::{BODY_BYTES_MAX, Reply};
@@ -8,8 +11,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use std::rc::Rc;
 
-/// The longest field block that is remembered for the next request.
-const MEMO_BYTES_MAX: usize = 2048;
+/// What a head that is remembered for the next request may count.
+const MEMO_BYTES_MAX: usize = 4096;
 
 impl Engine {
     pub(super) fn headers(
@@ -77,13 +80,17 @@ impl Engine {
             return Ok(());
         }
         self.last_stream = id;
-        if self.streams.len() >= self.bounds.streams_max as usize {
-            self.reset(id, Reason::RefusedStream, out);
+        if self.is_crowded() {
+            self.refuse(id, out);
             return Ok(());
         }
         let is_ended = flags & frame::END_STREAM != 0;
         match head {
             Ok(head) => {
+                // RFC 9110 section 10.1.1: some send no body before they are told to.
+                if !is_ended && head.expects_continue() {
+                    self.write_head(id, &Reply::empty(StatusCode::CONTINUE), false, out);
+                }
                 let stream = self.open(id, head, is_ended);
                 if is_ended { self.request(stream, &[], app, out) } else { self.streams.push(stream) }
             }
@@ -96,6 +103,19 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    fn is_crowded(&self) -> bool {
+        let heads_bytes = || self.streams.iter().map(|stream| stream.head.list_bytes).sum::<usize>();
+        self.streams.len() >= self.bounds.streams_max as usize || heads_bytes() > HEADS_BYTES_MAX
+    }
+
+    /// The peer may ask again; before it knows our bounds it is not blamed for that.
+    fn refuse(&mut self, id: u32, out: &mut Vec<u8>) {
+        self.reset(id, Reason::RefusedStream, out);
+        if !self.is_acknowledged {
+            self.resets -= 1;
+        }
     }
 
     /// The head that a block means; from memory when the last block was the same.
@@ -112,7 +132,7 @@ impl Engine {
             .map_err(|_| Reason::CompressionError)?;
         let head = builder.finish().map(Rc::new);
         self.memo = match &head {
-            Ok(head) if !has_changed && block.len() <= MEMO_BYTES_MAX => Some((block.into(), head.clone())),
+            Ok(head) if !has_changed && head.list_bytes <= MEMO_BYTES_MAX => Some((block.into(), head.clone())),
             // What is remembered was decoded by a table that is another now.
             _ if has_changed => None,
             _ => self.memo.take(),
@@ -167,6 +187,7 @@ impl Engine {
         }
         stream.is_ended = true;
         self.end_of_request(stream, &[], app, out);
+        self.give_back(out);
         Ok(())
     }
 
@@ -213,7 +234,7 @@ impl Engine {
     /// Keeps a part of a body.
     fn keep(&mut self, mut stream: Stream, data: &[u8], out: &mut Vec<u8>) {
         if stream.body.len() + data.len() > BODY_BYTES_MAX {
-            self.forget_body(&mut stream);
+            self.forget(&mut stream);
             return self.reply(stream, Reply::empty(StatusCode::PAYLOAD_TOO_LARGE), out);
         }
         stream.body.extend_from_slice(data);
@@ -242,7 +263,7 @@ impl Engine {
             return self.request(stream, last, app, out);
         }
         if stream.body.len() + last.len() > BODY_BYTES_MAX {
-            self.forget_body(&mut stream);
+            self.forget(&mut stream);
             return self.reply(stream, Reply::empty(StatusCode::PAYLOAD_TOO_LARGE), out);
         }
         let mut body = std::mem::take(&mut stream.body);

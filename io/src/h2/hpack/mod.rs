@@ -61,8 +61,10 @@ impl Field {
     /// White space around a value is taken off, as RFC 9110 section 5.5 has it, where RFC 9113 section 8.2.1 would
     /// reset the stream: libraries let it through, and their users are told more by an answer.
     fn header(name: HeaderName, value: Bytes) -> Self {
-        let trimmed = value.trim_ascii();
-        let value = if trimmed.len() == value.len() { value } else { value.slice_ref(trimmed) };
+        let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
+        let before = value.iter().take_while(is_blank).count();
+        let behind = value.iter().skip(before).rev().take_while(is_blank).count();
+        let value = value.slice(before..value.len() - behind);
         HeaderValue::from_maybe_shared(value).map_or(Self::Bad, |value| Self::Header(name, value))
     }
 
