@@ -10,20 +10,76 @@ use http::Uri;
 use serde::Serialize;
 
 use crate::fault::Fault;
+use crate::peers;
 use crate::redact::{self, Secret};
 
 pub enum Command {
     Load(Box<Settings>),
     Compare { before: PathBuf, after: PathBuf },
+    Peers(Box<peers::Args>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum ScenarioName {
     /// Introspect tokens of the target (RFC 7662).
     Introspect,
     /// Get tokens by the client_credentials grant.
     Issue,
+    /// From the answer to a revocation until every connection refuses the token; several --target for several nodes.
+    RevokeToRefusal,
+    /// TLS handshakes, full and resumed.
+    Handshake,
+    /// Memory of a connection that does nothing: untouched, and after one request.
+    Idle,
+    /// The hot set while live tokens and clients grow a thousandfold [SigID only, with bench routes].
+    Growth,
+    /// Introspection while logins saturate the hash pool, and the other way round [SigID only, with bench routes].
+    Storm,
+    /// The database's connections cut, then the database frozen: when answers end, and when they return.
+    FeedLoss,
+    /// Half the capacity for long: memory, descriptors, errors, and their slope.
+    Soak,
+    /// Each of them in turn, shortened: at most ten minutes on two cores.
+    All,
+}
+
+impl ScenarioName {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Introspect => "introspect",
+            Self::Issue => "issue",
+            Self::RevokeToRefusal => "revoke-to-refusal",
+            Self::Handshake => "handshake",
+            Self::Idle => "idle",
+            Self::Growth => "growth",
+            Self::Storm => "storm",
+            Self::FeedLoss => "feed-loss",
+            Self::Soak => "soak",
+            Self::All => "all",
+        }
+    }
+
+    /// What is not given on the command line: requests per second, connections, measured seconds, rounds.
+    pub fn defaults(self) -> Defaults {
+        let (rate, connections, seconds, rounds) = match self {
+            Self::Introspect | Self::Issue => (1000.0, 4, 10.0, 1),
+            Self::RevokeToRefusal => (1000.0, 64, 20.0, 1),
+            Self::Handshake => (500.0, 8, 4.0, 3),
+            Self::Idle => (1000.0, 1000, 10.0, 3),
+            Self::Growth | Self::Storm | Self::All => (2000.0, 4, 4.0, 3),
+            Self::FeedLoss => (400.0, 8, 60.0, 1),
+            Self::Soak => (1000.0, 4, 600.0, 1),
+        };
+        Defaults { rate, connections, duration: Duration::from_secs_f64(seconds), rounds }
+    }
+}
+
+pub struct Defaults {
+    pub rate: f64,
+    pub connections: usize,
+    pub duration: Duration,
+    pub rounds: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -64,6 +120,9 @@ pub struct Settings {
     pub scenario: ScenarioName,
     #[serde(serialize_with = "as_text")]
     pub target: Uri,
+    /// Further targets: nodes that serve the issuer of the first.
+    #[serde(serialize_with = "as_texts")]
+    pub nodes: Vec<Uri>,
     pub connect: Option<SocketAddr>,
     pub ca: PathBuf,
     #[serde(skip)]
@@ -75,12 +134,17 @@ pub struct Settings {
     pub scope: Option<String>,
     #[serde(rename = "loop")]
     pub pace: Loop,
+    /// Rate or closed loop were asked for, not assumed.
+    #[serde(skip)]
+    pub pace_is_given: bool,
+    pub http1: bool,
     pub connections: usize,
     pub streams: usize,
     #[serde(rename = "duration_s", serialize_with = "as_seconds")]
     pub duration: Duration,
     #[serde(rename = "warmup_s", serialize_with = "as_seconds")]
     pub warmup: Duration,
+    pub rounds: usize,
     #[serde(rename = "deadline_s", serialize_with = "as_seconds")]
     pub deadline: Duration,
     pub threads: usize,
@@ -88,7 +152,15 @@ pub struct Settings {
     pub spin: bool,
     pub tokens: usize,
     pub mix: Mix,
+    /// Exponent of Zipf's law over the live tokens; none draws all of them alike.
+    pub zipf: Option<f64>,
     pub expired_tokens: Option<PathBuf>,
+    pub clock_offset_file: Option<PathBuf>,
+    pub full: bool,
+    #[serde(rename = "outage_s", serialize_with = "as_seconds")]
+    pub outage: Duration,
+    pub hash_clients: usize,
+    pub postgres_pid: Option<u32>,
     pub seed: u64,
     pub token_endpoint: Option<String>,
     pub introspection_endpoint: Option<String>,
@@ -113,7 +185,7 @@ impl Settings {
     name = "sigid-loadtest",
     version,
     args_override_self = true,
-    about = "Load for any OAuth server that answers RFC 7662 introspection over HTTP/2.\nOpen loop by default: latency counts from the moment a request was due."
+    about = "Load for any OAuth server that answers RFC 7662 introspection over HTTP/2 or HTTP/1.1.\nOpen loop by default: latency counts from the moment a request was due."
 )]
 struct Cli {
     /// What to ask the target
@@ -122,9 +194,9 @@ struct Cli {
     /// Print the ratios of two reports (B to A) and end
     #[arg(long, num_args = 2, value_names = ["A.json", "B.json"], conflicts_with = "scenario")]
     compare: Option<Vec<PathBuf>>,
-    /// Issuer of the target, https://host[:port][/path]
+    /// Issuer of the target, https://host[:port][/path]; again for other nodes of the same issuer
     #[arg(long, value_name = "URL", required_unless_present = "compare")]
-    target: Option<Uri>,
+    target: Vec<Uri>,
     /// Connect to this address, whatever the endpoints' hosts resolve to
     #[arg(long, value_name = "IP:PORT")]
     connect: Option<SocketAddr>,
@@ -155,21 +227,27 @@ struct Cli {
     /// Scope to ask for
     #[arg(long)]
     scope: Option<String>,
-    /// Requests per second, all threads together [default: 1000]
+    /// HTTP/1.1 even where the target has HTTP/2
+    #[arg(long)]
+    http1: bool,
+    /// Requests per second, all threads together [default: that of the scenario, 1000 for introspect]
     #[arg(long, value_name = "N", conflicts_with = "closed")]
     rate: Option<f64>,
     /// Closed loop: every stream asks again as soon as it has its answer
     #[arg(long)]
     closed: bool,
-    /// Connections, all threads together
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    connections: usize,
-    /// Concurrent streams per connection
+    /// Connections, all threads together [default: that of the scenario, 4 for introspect]
+    #[arg(long, value_name = "N")]
+    connections: Option<usize>,
+    /// Concurrent streams per connection (one over HTTP/1.1)
     #[arg(long, value_name = "N", default_value_t = 32)]
     streams: usize,
-    /// Measured time in seconds (90, 90s, 2m)
-    #[arg(long, value_name = "S", default_value = "10", value_parser = duration)]
-    duration: Duration,
+    /// Measured time of a round in seconds (90, 90s, 2m) [default: that of the scenario, 10 for introspect]
+    #[arg(long, value_name = "S", value_parser = duration)]
+    duration: Option<Duration>,
+    /// How often each measurement is repeated, for its spread [default: 1, or 3 where a scenario compares]
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
     /// Load before the measuring starts
     #[arg(long, value_name = "S", default_value = "2", value_parser = duration)]
     warmup: Duration,
@@ -191,9 +269,27 @@ struct Cli {
     /// Weights of what is introspected: live, expired, revoked, malformed, foreign
     #[arg(long, value_name = "live=90,revoked=10", default_value = "live=1", value_parser = mix)]
     mix: Mix,
+    /// Draw live tokens by Zipf's law with this exponent, not all alike
+    #[arg(long, value_name = "S")]
+    zipf: Option<f64>,
     /// File of expired tokens of the target, one a line (otherwise short-lived ones are waited for)
     #[arg(long, value_name = "FILE")]
     expired_tokens: Option<PathBuf>,
+    /// The file by which the target's clock is shifted (sigid dev --clock-offset-file): tokens expire by a step of it
+    #[arg(long, value_name = "FILE", conflicts_with = "expired_tokens")]
+    clock_offset_file: Option<PathBuf>,
+    /// growth: on to ten million tokens and a hundred thousand clients
+    #[arg(long)]
+    full: bool,
+    /// feed-loss: how long the database stands still
+    #[arg(long, value_name = "S", default_value = "6", value_parser = duration)]
+    outage: Duration,
+    /// storm: logins at once
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    hash_clients: usize,
+    /// feed-loss: the PostgreSQL postmaster on this machine
+    #[arg(long, value_name = "PID")]
+    postgres_pid: Option<u32>,
     /// Seed of the order in which tokens are asked about
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -218,7 +314,13 @@ struct Cli {
 /// `Err` is the exit code; clap has printed why.
 pub fn parse() -> Result<Command, u8> {
     let words: Vec<String> = std::env::args().collect();
-    parse_words(&words).map_err(|error| {
+    let parsed = match words.split_first() {
+        Some((_, rest)) if rest.first().is_some_and(|word| word == "peers") => {
+            peers::Args::try_parse_from(rest).map(|args| Command::Peers(Box::new(args)))
+        }
+        _ => parse_words(&words),
+    };
+    parsed.map_err(|error| {
         let shown = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         // Nothing can be done about a closed terminal.
         let _ = error.print();
@@ -249,9 +351,13 @@ fn settings(cli: Cli, words: &[String]) -> Result<Settings, Fault> {
         (None, _) => client.clone(),
     };
     let command = redact::command(words, &[&client.secret, &introspect_client.secret]);
+    let scenario = cli.scenario.ok_or_else(|| missing("SCENARIO"))?;
+    let defaults = scenario.defaults();
+    let mut targets = cli.target.into_iter();
     Ok(Settings {
-        scenario: cli.scenario.ok_or_else(|| missing("SCENARIO"))?,
-        target: cli.target.ok_or_else(|| missing("--target"))?,
+        scenario,
+        target: targets.next().ok_or_else(|| missing("--target"))?,
+        nodes: targets.collect(),
         connect: cli.connect,
         ca: cli.ca.ok_or_else(|| missing("--ca"))?,
         client,
@@ -259,18 +365,27 @@ fn settings(cli: Cli, words: &[String]) -> Result<Settings, Fault> {
         auth: cli.auth,
         resource: cli.resource,
         scope: cli.scope,
-        pace: if cli.closed { Loop::Closed } else { Loop::Open { rate: cli.rate.unwrap_or(RATE_DEFAULT) } },
-        connections: cli.connections,
+        pace: if cli.closed { Loop::Closed } else { Loop::Open { rate: cli.rate.unwrap_or(defaults.rate) } },
+        pace_is_given: cli.closed || cli.rate.is_some(),
+        http1: cli.http1,
+        connections: cli.connections.unwrap_or(defaults.connections.max(cli.threads)),
         streams: cli.streams,
-        duration: cli.duration,
+        duration: cli.duration.unwrap_or(defaults.duration),
         warmup: cli.warmup,
+        rounds: cli.rounds.unwrap_or(defaults.rounds),
         deadline: cli.deadline,
         threads: cli.threads,
         pin: cli.pin,
         spin: cli.spin,
         tokens: cli.tokens,
         mix: cli.mix,
+        zipf: cli.zipf,
         expired_tokens: cli.expired_tokens,
+        clock_offset_file: cli.clock_offset_file,
+        full: cli.full,
+        outage: cli.outage,
+        hash_clients: cli.hash_clients,
+        postgres_pid: cli.postgres_pid,
         seed: cli.seed,
         token_endpoint: cli.token_endpoint,
         introspection_endpoint: cli.introspection_endpoint,
@@ -304,6 +419,15 @@ fn check(settings: &Settings) -> Result<(), Fault> {
     }
     if settings.duration < Duration::from_secs(1) || settings.deadline.is_zero() {
         return usage("--duration must be at least 1 s, --deadline more than 0");
+    }
+    if settings.rounds == 0 || settings.rounds > ROUNDS_MAX || settings.hash_clients == 0 {
+        return usage("--rounds must be 1 to 100, --hash-clients at least 1");
+    }
+    if settings.zipf.is_some_and(|s| !(0.0..=ZIPF_MAX).contains(&s)) {
+        return usage("--zipf must be 0 to 8");
+    }
+    for node in &settings.nodes {
+        check_target(node)?;
     }
     match settings.pace {
         Loop::Open { rate } if !(rate > 0.0 && rate <= RATE_MAX) => {
@@ -360,6 +484,10 @@ fn as_text<S: serde::Serializer>(uri: &Uri, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(uri)
 }
 
+fn as_texts<S: serde::Serializer>(uris: &[Uri], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(uris.iter().map(Uri::to_string))
+}
+
 #[expect(clippy::ref_option, reason = "the signature serde calls")]
 fn as_optional_text<S: serde::Serializer>(uri: &Option<Uri>, to: S) -> Result<S::Ok, S::Error> {
     match uri {
@@ -372,11 +500,12 @@ fn as_seconds<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok,
     to.serialize_f64(duration.as_secs_f64())
 }
 
-const RATE_DEFAULT: f64 = 1000.0;
 const RATE_MAX: f64 = 10_000_000.0;
 const THREADS_MAX: usize = 256;
 const CONNECTIONS_MAX: usize = 65_536;
 const STREAMS_MAX: usize = 4096;
+const ROUNDS_MAX: usize = 100;
+const ZIPF_MAX: f64 = 8.0;
 const TOKENS_MAX: usize = 1_000_000;
 const DURATION_MAX_S: f64 = 7.0 * 86_400.0;
 
@@ -392,7 +521,7 @@ mod tests {
     fn load(extra: &str) -> Settings {
         match parse_words(&line(extra)) {
             Ok(Command::Load(settings)) => *settings,
-            Ok(Command::Compare { .. }) => panic!("compare"),
+            Ok(_) => panic!("no load"),
             Err(error) => panic!("{error}"),
         }
     }
@@ -420,18 +549,38 @@ mod tests {
             ("--rate 0", "no load"),
             ("--spin --closed", "nothing to be on time for"),
             ("--rate NaN", "not a number"),
-            ("--threads 8", "more threads than connections"),
+            ("--threads 8 --connections 4", "more threads than connections"),
             ("--streams 0", "no stream"),
             ("--mix live=0", "no weight"),
             ("--mix dead=1", "unknown kind"),
             ("--duration 0.5", "too short for a rate"),
             ("--introspect-client-id x", "no secret for it"),
             ("--compare a.json b.json", "compare and a scenario"),
+            ("--rounds 0", "no round"),
+            ("--zipf -1", "more of what is rarer"),
+            ("--target http://localhost:9443", "a node without TLS"),
+            ("--clock-offset-file f --expired-tokens g", "two sources of expired tokens"),
         ] {
             assert!(parse_words(&line(extra)).is_err(), "{why}");
         }
         let plain: Vec<String> = line("").iter().map(|w| w.replace("https", "http")).collect();
         assert!(parse_words(&plain).is_err(), "a target without TLS");
+    }
+
+    #[test]
+    fn each_scenario_has_its_own_defaults_and_nodes_follow_the_target() {
+        let words: Vec<String> = line("--target https://localhost:9443 --rate 7")
+            .into_iter()
+            .map(|word| if word == "introspect" { "handshake".to_owned() } else { word })
+            .collect();
+        let Ok(Command::Load(settings)) = parse_words(&words) else { panic!("it can be meant") };
+        assert_eq!((settings.connections, settings.rounds, settings.pace), (8, 3, Loop::Open { rate: 7.0 }));
+        assert!(settings.pace_is_given);
+        assert_eq!(settings.target, Uri::from_static("https://localhost:8443"));
+        assert_eq!(settings.nodes, [Uri::from_static("https://localhost:9443")]);
+        for name in ScenarioName::value_variants() {
+            assert_eq!(name.to_possible_value().unwrap().get_name(), name.label());
+        }
     }
 
     #[test]

@@ -1,24 +1,31 @@
-//! TLS and HTTP/2 towards the target: ALPN must give `h2`, the certificate must be signed by `--ca`.
+//! TLS towards the target, and HTTP/2 or HTTP/1.1 above it as ALPN decides; the certificate must be signed by `--ca`.
 //!
-//! Windows are large and push is off, so that the flow control measured is the server's own.
+//! HTTP/2 windows are large and push is off, so that the flow control measured is the server's own.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use h2::client::{Connection, ResponseFuture, SendRequest};
+use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::Resumption;
+use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::fault::Fault;
+use crate::http1::{self, Broken};
 use crate::record::Kind;
 
 /// Where connections of this run go.
@@ -27,27 +34,38 @@ pub struct Target {
     address: SocketAddr,
     name: ServerName<'static>,
     tls: Arc<ClientConfig>,
+    /// The same, with nothing remembered of earlier connections.
+    tls_afresh: Arc<ClientConfig>,
     streams: usize,
 }
 
-pub type Wire = Connection<TlsStream<TcpStream>, Bytes>;
+/// Drives a connection; ends with it.
+pub type Wire = Pin<Box<dyn Future<Output = Result<(), String>>>>;
 
 /// A connection that has finished its handshakes; `wire` must be polled for it to live.
 pub struct Connected {
-    pub requests: SendRequest<Bytes>,
+    pub requests: Requests,
     pub wire: Wire,
     /// What TLS agreed on, for the report.
     pub tls: String,
 }
 
+/// How requests are sent on a connection.
+#[derive(Clone)]
+pub enum Requests {
+    H2(SendRequest<Bytes>),
+    H1(Rc<http1::Connection>),
+}
+
+/// A TLS connection on which nothing has been said yet.
+pub struct Shaken {
+    stream: TlsStream<TcpStream>,
+    pub resumed: bool,
+}
+
 impl Target {
     /// Resolves the host of `endpoint` once; `connect` overrides what it resolves to.
-    pub async fn resolve(
-        endpoint: &Uri,
-        connect: Option<SocketAddr>,
-        ca: &Path,
-        streams: usize,
-    ) -> Result<Self, Fault> {
+    pub async fn resolve(endpoint: &Uri, connect: Option<SocketAddr>, trust: &Trust<'_>) -> Result<Self, Fault> {
         let (host, port) = host_and_port(endpoint)?;
         let address = match connect {
             Some(address) => address,
@@ -55,7 +73,8 @@ impl Target {
         };
         let name =
             ServerName::try_from(host.clone()).map_err(|_| Fault::Usage(format!("{host} is not a host name")))?;
-        Ok(Self { address, name, tls: tls_config(ca)?, streams })
+        let (tls, tls_afresh) = tls_configs(trust)?;
+        Ok(Self { address, name, tls, tls_afresh, streams: trust.streams })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -63,18 +82,49 @@ impl Target {
     }
 
     pub async fn connect(&self) -> Result<Connected, (Kind, String)> {
-        let socket = within(Kind::Connect, TcpStream::connect(self.address)).await?;
-        socket.set_nodelay(true).map_err(|e| (Kind::Connect, e.to_string()))?;
-        let stream =
-            within(Kind::Tls, TlsConnector::from(Arc::clone(&self.tls)).connect(self.name.clone(), socket)).await?;
+        let stream = self.shake(true).await?.stream;
         let (_, session) = stream.get_ref();
-        if session.alpn_protocol() != Some(b"h2") {
-            return Err((Kind::Tls, "the server did not agree on h2 by ALPN".to_owned()));
-        }
         let version = session.protocol_version().map_or_else(String::new, |v| format!("{v:?}"));
         let suite = session.negotiated_cipher_suite().map_or_else(String::new, |s| format!("{:?}", s.suite()));
+        let tls = format!("{version} {suite}");
+        if !is_h2(&stream) {
+            let connection = Rc::new(http1::Connection::new(stream));
+            let driven = Rc::clone(&connection);
+            let wire: Wire = Box::pin(async move {
+                driven.end().await;
+                Ok(())
+            });
+            return Ok(Connected { requests: Requests::H1(connection), wire, tls });
+        }
         let (requests, wire) = within(Kind::Connect, self.builder().handshake(stream)).await?;
-        Ok(Connected { requests, wire, tls: format!("{version} {suite}") })
+        let wire: Wire = Box::pin(async move { wire.await.map_err(|e: h2::Error| e.to_string()) });
+        Ok(Connected { requests: Requests::H2(requests), wire, tls })
+    }
+
+    /// TCP and TLS, with nothing said yet, where HTTP/2 was agreed on.
+    pub async fn connect_h2(&self) -> Result<TlsStream<TcpStream>, (Kind, String)> {
+        let stream = self.shake(true).await?.stream;
+        if is_h2(&stream) {
+            return Ok(stream);
+        }
+        Err((Kind::Tls, "the server did not agree on h2 by ALPN".to_owned()))
+    }
+
+    /// TCP and TLS, no more. `resume`: with what is remembered of earlier connections, where there is something.
+    pub async fn shake(&self, resume: bool) -> Result<Shaken, (Kind, String)> {
+        let socket = within(Kind::Connect, TcpStream::connect(self.address)).await?;
+        socket.set_nodelay(true).map_err(|e| (Kind::Connect, e.to_string()))?;
+        let tls = if resume { &self.tls } else { &self.tls_afresh };
+        let connector = TlsConnector::from(Arc::clone(tls));
+        let stream = within(Kind::Tls, connector.connect(self.name.clone(), socket)).await?;
+        let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+        Ok(Shaken { stream, resumed })
+    }
+
+    /// A whole connection without a request, whose session is remembered for those that resume.
+    pub async fn shake_once(&self) -> Result<(), (Kind, String)> {
+        let shaken = self.shake(true).await?;
+        within(Kind::Tls, shaken.finish()).await
     }
 
     fn builder(&self) -> h2::client::Builder {
@@ -89,27 +139,71 @@ impl Target {
     }
 }
 
-/// One connection for the work before and beside the load.
+impl Shaken {
+    /// Says what any client says first, waits for the server's first word (its session tickets come before that),
+    /// and closes.
+    pub async fn finish(mut self) -> std::io::Result<()> {
+        let greeting = if is_h2(&self.stream) { H2_GREETING } else { H1_GREETING };
+        self.stream.write_all(greeting).await?;
+        self.stream.flush().await?;
+        let mut word = [0; 256];
+        if self.stream.read(&mut word).await? == 0 {
+            return Ok(());
+        }
+        self.stream.shutdown().await
+    }
+}
+
+impl Requests {
+    pub fn is_http1(&self) -> bool {
+        matches!(self, Self::H1(_))
+    }
+
+    /// Waits until a request may be sent.
+    pub async fn ready(&mut self) -> Result<(), Broken> {
+        match self {
+            Self::H2(requests) => poll_fn(|cx| requests.poll_ready(cx)).await.map_err(|_| Broken::NotTaken),
+            Self::H1(connection) if connection.is_usable() => Ok(()),
+            Self::H1(_) => Err(Broken::NotTaken),
+        }
+    }
+
+    /// After `ready`.
+    pub async fn exchange(&mut self, request: Request<()>, body: Bytes) -> Result<Answer, Broken> {
+        match self {
+            Self::H2(requests) => exchange(requests, request, body).await.map_err(|e| Broken::Failed(e.to_string())),
+            Self::H1(connection) => connection.exchange(&request, &body).await,
+        }
+    }
+}
+
+fn is_h2(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(b"h2")
+}
+
+/// One connection for the work before and beside the load; made again when the server has ended it.
 #[derive(Clone)]
 pub struct Session {
-    requests: SendRequest<Bytes>,
+    requests: Rc<RefCell<Requests>>,
+    target: Target,
     deadline: Duration,
 }
 
 pub struct Answer {
     pub status: StatusCode,
     pub server: Option<String>,
+    pub retry_after: bool,
     pub body: Bytes,
 }
 
 impl Session {
     pub async fn open(target: &Target, deadline: Duration) -> Result<(Self, String), Fault> {
-        let connected = target
-            .connect()
-            .await
-            .map_err(|(kind, why)| Fault::Unreachable(format!("{} at {}: {why}", kind.label(), target.address)))?;
-        tokio::spawn(connected.wire);
-        Ok((Self { requests: connected.requests, deadline }, connected.tls))
+        let (requests, tls) = connect(target).await?;
+        Ok((Self { requests: Rc::new(RefCell::new(requests)), target: target.clone(), deadline }, tls))
+    }
+
+    pub fn is_http1(&self) -> bool {
+        self.requests.borrow().is_http1()
     }
 
     pub async fn find(&self, uri: &Uri) -> Result<Answer, Fault> {
@@ -136,12 +230,44 @@ impl Session {
         *request.method_mut() = method;
         *request.uri_mut() = uri.clone();
         form_headers(&mut request, authorization, &body);
-        let unreachable = |why: String| Fault::Unreachable(format!("{}: {why}", uri.path()));
-        match timeout(self.deadline, exchange(self.requests.clone(), request, body)).await {
-            Ok(answer) => answer.map_err(|e| unreachable(e.to_string())),
+        self.send(request, body).await
+    }
+
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    pub async fn send(&self, request: Request<()>, body: Bytes) -> Result<Answer, Fault> {
+        let unreachable = |why: String| Fault::Unreachable(format!("{}: {why}", request.uri().path()));
+        match timeout(self.deadline, self.exchange(&request, &body)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Broken::NotTaken)) => Err(unreachable("the server takes no requests".to_owned())),
+            Ok(Err(Broken::Failed(why))) => Err(unreachable(why)),
             Err(_) => Err(unreachable(format!("no answer within {:?}", self.deadline))),
         }
     }
+
+    async fn exchange(&self, request: &Request<()>, body: &Bytes) -> Result<Answer, Broken> {
+        for _ in 0..CONNECTIONS_TRIED {
+            let mut requests = self.requests.borrow().clone();
+            let tried = match requests.ready().await {
+                Ok(()) => requests.exchange(request.clone(), body.clone()).await,
+                Err(broken) => Err(broken),
+            };
+            let Err(Broken::NotTaken) = tried else { return tried };
+            let (again, _) = connect(&self.target).await.map_err(|fault| Broken::Failed(fault.to_string()))?;
+            *self.requests.borrow_mut() = again;
+        }
+        Err(Broken::NotTaken)
+    }
+}
+
+async fn connect(target: &Target) -> Result<(Requests, String), Fault> {
+    let connected = target.connect().await;
+    let connected = connected
+        .map_err(|(kind, why)| Fault::Unreachable(format!("{} at {}: {why}", kind.label(), target.address)))?;
+    tokio::task::spawn_local(connected.wire);
+    Ok((connected.requests, connected.tls))
 }
 
 /// The headers an ordinary client sends with a form.
@@ -158,8 +284,7 @@ pub fn form_headers(request: &mut Request<()>, authorization: Option<&HeaderValu
     }
 }
 
-async fn exchange(requests: SendRequest<Bytes>, request: Request<()>, body: Bytes) -> Result<Answer, h2::Error> {
-    let mut requests = requests.ready().await?;
+async fn exchange(requests: &mut SendRequest<Bytes>, request: Request<()>, body: Bytes) -> Result<Answer, h2::Error> {
     let (response, mut stream) = requests.send_request(request, body.is_empty())?;
     if !body.is_empty() {
         stream.send_data(body, true)?;
@@ -169,9 +294,10 @@ async fn exchange(requests: SendRequest<Bytes>, request: Request<()>, body: Byte
 
 /// Waits for the head and the whole body, at most `BODY_BYTES_MAX` of it: what is longer is cut, and
 /// so fails to be judged right.
-pub async fn read_answer(response: ResponseFuture) -> Result<Answer, h2::Error> {
+async fn read_answer(response: ResponseFuture) -> Result<Answer, h2::Error> {
     let (head, mut incoming) = response.await?.into_parts();
     let server = head.headers.get(header::SERVER).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let retry_after = head.headers.contains_key(header::RETRY_AFTER);
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
     while let Some(chunk) = incoming.data().await {
@@ -184,7 +310,7 @@ pub async fn read_answer(response: ResponseFuture) -> Result<Answer, h2::Error> 
         }
     }
     let body = if more.is_empty() { first } else { joined(&first, &more) };
-    Ok(Answer { status: head.status, server, body })
+    Ok(Answer { status: head.status, server, retry_after, body })
 }
 
 fn joined(first: &[u8], more: &[u8]) -> Bytes {
@@ -223,10 +349,19 @@ async fn lookup(host: &str, port: u16) -> Result<SocketAddr, Fault> {
     Err(Fault::Unreachable(format!("{host}:{port}: nobody accepts connections")))
 }
 
-fn tls_config(ca: &Path) -> Result<Arc<ClientConfig>, Fault> {
-    let usage = |why: String| Fault::Usage(format!("--ca {}: {why}", ca.display()));
+/// What a connection is made with, whoever it goes to.
+pub struct Trust<'a> {
+    pub ca: &'a Path,
+    pub streams: usize,
+    /// HTTP/1.1 only.
+    pub http1: bool,
+}
+
+/// The ordinary one, and one that remembers nothing.
+fn tls_configs(trust: &Trust<'_>) -> Result<(Arc<ClientConfig>, Arc<ClientConfig>), Fault> {
+    let usage = |why: String| Fault::Usage(format!("--ca {}: {why}", trust.ca.display()));
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca).map_err(|e| usage(e.to_string()))? {
+    for certificate in CertificateDer::pem_file_iter(trust.ca).map_err(|e| usage(e.to_string()))? {
         roots.add(certificate.map_err(|e| usage(e.to_string()))?).map_err(|e| usage(e.to_string()))?;
     }
     if roots.is_empty() {
@@ -236,12 +371,21 @@ fn tls_config(ca: &Path) -> Result<Arc<ClientConfig>, Fault> {
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|e| Fault::local("TLS", e))?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Arc::new(config))
+    config.alpn_protocols = if trust.http1 { vec![HTTP1.to_vec()] } else { vec![b"h2".to_vec(), HTTP1.to_vec()] };
+    config.resumption = Resumption::in_memory_sessions(SESSIONS_REMEMBERED);
+    let mut afresh = config.clone();
+    afresh.resumption = Resumption::disabled();
+    Ok((Arc::new(config), Arc::new(afresh)))
 }
 
+const HTTP1: &[u8] = b"http/1.1";
+const SESSIONS_REMEMBERED: usize = 256;
+/// The connection preface of RFC 9113 section 3.4 with empty SETTINGS.
+const H2_GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+const H1_GREETING: &[u8] = b"HEAD / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+const CONNECTIONS_TRIED: usize = 3;
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 24;
 const RESET_STREAMS_MAX: usize = 4096;

@@ -1,5 +1,6 @@
 //! `--compare A.json B.json`: B over A for each figure, after a warning for each setting in which they differ.
-//! Reads any version of the report; a figure that one of them lacks is left out.
+//! Reads any version of the report; a figure that one of them lacks is left out. A figure with a spread is held
+//! against the range in which A said that a second run's should lie.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -35,22 +36,62 @@ fn table(before: &Value, after: &Value) -> String {
         }
     }
     let _ = writeln!(out, "{:<26} {:>14} {:>14} {:>8}", "", "A", "B", "B/A");
-    for (name, pointer) in FIGURES {
+    // The head of a report of many parts is that of its first.
+    let is_whole = before.pointer("/parts/0").is_none();
+    for (name, pointer) in FIGURES.into_iter().filter(|_| is_whole) {
         let number = |report: &Value| report.pointer(pointer).and_then(Value::as_f64);
         if let (Some(a), Some(b)) = (number(before), number(after)) {
             row(&mut out, name, a, b);
         }
     }
     row(&mut out, "errors", errors(before), errors(after));
+    spreads(&mut out, before, after);
     out
+}
+
+/// The figures with a spread, part by part.
+fn spreads(out: &mut String, before: &Value, after: &Value) {
+    let list = |report: &'_ Value, pointer: &str| report.pointer(pointer).and_then(Value::as_array).cloned();
+    let same = |a: &Value, b: &Value, by: &str| a.get(by).is_some() && a.get(by) == b.get(by);
+    let theirs = list(after, "/figures").unwrap_or_default();
+    let mut title = before.get("title").and_then(Value::as_str);
+    for ours in list(before, "/figures").unwrap_or_default() {
+        let Some(other) = theirs.iter().find(|other| same(&ours, other, "name")) else { continue };
+        if let Some(title) = title.take() {
+            let _ = writeln!(out, "\n{title}");
+        }
+        spread(out, &ours, other);
+    }
+    let parts = list(after, "/parts").unwrap_or_default();
+    for ours in list(before, "/parts").unwrap_or_default() {
+        if let Some(other) = parts.iter().find(|other| same(&ours, other, "title")) {
+            spreads(out, &ours, other);
+        }
+    }
+}
+
+fn spread(out: &mut String, ours: &Value, theirs: &Value) {
+    let number = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_f64);
+    let (Some(a), Some(b)) = (number(ours, "/median"), number(theirs, "/median")) else { return };
+    let name = ours.get("name").and_then(Value::as_str).unwrap_or_default();
+    let unit = ours.get("unit").and_then(Value::as_str).unwrap_or_default();
+    let verdict = match (number(ours, "/expected/0"), number(ours, "/expected/1")) {
+        (Some(low), Some(high)) if (low..=high).contains(&b) => "as expected",
+        (Some(low), Some(_)) if b < low => "below what A expected",
+        (Some(_), Some(_)) => "above what A expected",
+        _ => "",
+    };
+    let ratio = if a == 0.0 { "-".to_owned() } else { format!("{:.3}", b / a) };
+    let _ =
+        writeln!(out, "  {:<64} {:>12} {:>12} {ratio:>8}  {verdict}", format!("{name}, {unit}"), shown(a), shown(b));
 }
 
 fn row(out: &mut String, name: &str, a: f64, b: f64) {
     let ratio = if a == 0.0 { "-".to_owned() } else { format!("{:.3}", b / a) };
-    let _ = writeln!(out, "{name:<26} {:>14} {:>14} {ratio:>8}", number(a), number(b));
+    let _ = writeln!(out, "{name:<26} {:>14} {:>14} {ratio:>8}", shown(a), shown(b));
 }
 
-fn number(value: f64) -> String {
+fn shown(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") }
 }
 
@@ -123,6 +164,22 @@ mod tests {
     fn a_null_figure_is_left_out() {
         let none = json!({ "latency_us": {}, "server": { "cpu_us_per_request": null } });
         assert!(!table(&none, &none).contains("server CPU"));
+    }
+
+    #[test]
+    fn a_second_run_is_held_against_what_the_first_expected() {
+        let report = |median: f64| {
+            json!({ "latency_us": {}, "parts": [{ "title": "storm", "figures": [
+                { "name": "p99 ratio", "unit": "ratio", "median": median, "expected": [0.9, 1.3] }] }] })
+        };
+        let line = |b: f64| {
+            let text = table(&report(1.0), &report(b));
+            text.lines().find(|l| l.contains("p99 ratio")).unwrap().to_owned()
+        };
+        assert!(line(1.2).ends_with("1.200  as expected"), "{}", line(1.2));
+        assert!(line(1.4).ends_with("above what A expected"));
+        assert!(line(0.5).ends_with("below what A expected"));
+        assert!(table(&report(1.0), &report(1.0)).contains("\nstorm\n"));
     }
 
     #[test]

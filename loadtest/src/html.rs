@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::args::Loop;
+use crate::figures::Figure;
 use crate::plot::{Line, Plot, X, Y, trimmed};
 use crate::progress::micros;
 use crate::report::{Point, Report};
 
 pub fn page(report: &Report) -> String {
     let mut out = String::new();
-    let title = format!("{} load: {}", scenario(report), report.settings.target);
+    let title = format!("{} load: {}", report.title, report.settings.target);
     let _ = write!(
         out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
@@ -20,13 +21,50 @@ pub fn page(report: &Report) -> String {
         escaped(&title)
     );
     head(report, &mut out);
-    tiles(report, &mut out);
-    verdicts(report, &mut out);
-    plots(report, &mut out);
+    if report.parts.is_empty() {
+        measurement(report, &mut out);
+    } else {
+        notes(report, &mut out);
+        overview(report, &mut out);
+        for part in &report.parts {
+            section(part, &mut out);
+        }
+    }
     tables(report, &mut out);
-    seconds(report, &mut out);
     out.push_str("</main></body></html>\n");
     out
+}
+
+/// One part of a larger report.
+fn section(part: &Report, out: &mut String) {
+    let _ = write!(out, "<section class=\"part\"><h2 class=\"title\">{}</h2>", escaped(&part.title));
+    if part.parts.is_empty() {
+        let _ = write!(out, "<p class=\"small\">{}</p>", escaped(&conditions(part)));
+        measurement(part, out);
+    } else {
+        notes(part, out);
+        figures(part, out);
+        drawings(part, out);
+        for inner in &part.parts {
+            section(inner, out);
+        }
+    }
+    out.push_str("</section>");
+}
+
+/// Everything that one measured load has to show.
+fn measurement(report: &Report, out: &mut String) {
+    notes(report, out);
+    if report.skipped.is_some() || report.fault.is_some() {
+        return;
+    }
+    tiles(report, out);
+    verdicts(report, out);
+    figures(report, out);
+    drawings(report, out);
+    plots(report, out);
+    latencies(report, out);
+    seconds(report, out);
 }
 
 /// Text for an element or a quoted attribute.
@@ -45,36 +83,109 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
-fn scenario(report: &Report) -> String {
-    text_of(&report.scenario)
-}
-
-/// The JSON spelling of a small value, without the quotes of a string.
-fn text_of(value: &impl serde::Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(text)) => text,
-        Ok(value) => value.to_string(),
-        Err(_) => String::new(),
+fn head(report: &Report, out: &mut String) {
+    let _ = write!(
+        out,
+        "<header><h1>{} <span>{}</span></h1><p>{}; {}</p></header>",
+        escaped(&report.title),
+        escaped(&report.settings.target.to_string()),
+        escaped(&conditions(report)),
+        report.started_at,
+    );
+    if report.ended_early {
+        out.push_str("<p class=\"note warn\"><strong>Ended early.</strong></p>");
     }
 }
 
-fn head(report: &Report, out: &mut String) {
-    let pace = match report.settings.pace {
-        Loop::Open { rate } => format!("open loop, {} requests per second", trimmed(rate)),
+/// How the load was made, in one line.
+fn conditions(report: &Report) -> String {
+    let settings = &report.settings;
+    if !report.parts.is_empty() {
+        return format!("{} measurements, {} s in all", report.parts.len(), trimmed(report.duration_s.round()));
+    }
+    let pace = match settings.pace {
+        Loop::Open { rate } => format!("open loop, {} per second", trimmed(rate)),
         Loop::Closed => "closed loop".to_owned(),
     };
-    let early = if report.ended_early { ", <strong>ended early</strong>" } else { "" };
-    let _ = write!(
-        out,
-        "<header><h1>{} <span>{}</span></h1><p>{pace}; {} connections of {} streams; {} s measured after {} s of warm-up{early}; {}</p></header>",
-        escaped(&scenario(report)),
-        escaped(&report.settings.target.to_string()),
-        report.settings.connections,
-        report.settings.streams,
-        trimmed(report.duration_s),
-        trimmed(report.settings.warmup.as_secs_f64()),
-        report.started_at,
-    );
+    let rounds = if settings.rounds > 1 { format!(" in {} rounds", settings.rounds) } else { String::new() };
+    format!(
+        "{pace}; {} connections of {} streams; {} s measured{rounds}",
+        settings.connections,
+        settings.streams,
+        trimmed((report.duration_s * 10.0).round() / 10.0),
+    )
+}
+
+fn notes(report: &Report, out: &mut String) {
+    if let Some(why) = &report.skipped {
+        let _ = write!(out, "<p class=\"note warn\">Skipped, nothing was measured: {}.</p>", escaped(why));
+    }
+    if let Some(why) = &report.fault {
+        let _ = write!(out, "<p class=\"note warn\">Could not be measured: {}.</p>", escaped(why));
+    }
+    for note in &report.notes {
+        let _ = write!(out, "<p class=\"note\">{}</p>", escaped(note));
+    }
+}
+
+const FIGURES_HEAD: &str =
+    "<th>figure</th><th>median</th><th>min</th><th>max</th><th>rounds</th><th>a second run should find</th></tr>";
+
+fn figures(report: &Report, out: &mut String) {
+    if report.figures.is_empty() {
+        return;
+    }
+    let _ = write!(out, "<div class=\"card\"><table class=\"numbers figures\"><tr>{FIGURES_HEAD}");
+    for figure in &report.figures {
+        let _ = write!(out, "<tr>{}</tr>", figure_cells(figure));
+    }
+    out.push_str("</table></div>");
+}
+
+/// The figures of all parts, the first thing of a report of many.
+fn overview(report: &Report, out: &mut String) {
+    let _ = write!(out, "<div class=\"card\"><table class=\"numbers figures\"><tr>{FIGURES_HEAD}");
+    overview_rows(report, out);
+    out.push_str("</table><p class=\"small\">Two runs differ more than the rounds of one: the last column is wider than the rounds \
+                  by their own width, and by a tenth of the median at least, on both sides.</p></div>");
+}
+
+fn overview_rows(report: &Report, out: &mut String) {
+    for part in &report.parts {
+        let _ = write!(out, "<tr><th colspan=\"6\" class=\"of\">{}</th></tr>", escaped(&part.title));
+        for (what, why) in [("skipped", &part.skipped), ("could not be measured", &part.fault)] {
+            if let Some(why) = why {
+                let _ = write!(out, "<tr><td colspan=\"6\">{what}: {}</td></tr>", escaped(why));
+            }
+        }
+        for figure in &part.figures {
+            let _ = write!(out, "<tr>{}</tr>", figure_cells(figure));
+        }
+        if !part.errors.is_empty() {
+            let _ = write!(out, "<tr><td>errors</td><td colspan=\"5\">{}</td></tr>", escaped(&errors(part)));
+        }
+    }
+}
+
+fn figure_cells(figure: &Figure) -> String {
+    let show = |value: f64| escaped(&figure.unit.show(value));
+    let expected =
+        figure.expected.map_or_else(|| "-".to_owned(), |(low, high)| format!("{} to {}", show(low), show(high)));
+    format!(
+        "<td>{}</td><td><strong>{}</strong></td><td>{}</td><td>{}</td><td>{}</td><td>{expected}</td>",
+        escaped(&figure.name),
+        show(figure.median),
+        show(figure.min),
+        show(figure.max),
+        figure.rounds.len(),
+    )
+}
+
+fn drawings(report: &Report, out: &mut String) {
+    if !report.drawings.is_empty() {
+        let drawn: String = report.drawings.iter().map(Plot::svg).collect();
+        let _ = write!(out, "<section class=\"plots\">{drawn}</section>");
+    }
 }
 
 fn tiles(report: &Report, out: &mut String) {
@@ -136,13 +247,15 @@ fn verdicts(report: &Report, out: &mut String) {
         );
     }
     if !report.errors.is_empty() {
-        let mut kinds: Vec<String> =
-            report.errors.iter().map(|(kind, n)| format!("{kind} {}", trimmed(*n as f64))).collect();
-        kinds.extend(
-            report.wrong_answers.iter().map(|(kind, n)| format!("of the wrong ones {kind} {}", trimmed(*n as f64))),
-        );
-        let _ = write!(out, "<p class=\"note warn\">Errors: {}.</p>", escaped(&kinds.join(", ")));
+        let _ = write!(out, "<p class=\"note warn\">Errors: {}.</p>", escaped(&errors(report)));
     }
+}
+
+fn errors(report: &Report) -> String {
+    let told = |(kind, n): (&&str, &u64)| format!("{kind} {}", trimmed(*n as f64));
+    let mut kinds: Vec<String> = report.errors.iter().map(told).collect();
+    kinds.extend(report.wrong_answers.iter().map(|wrong| format!("of the wrong ones {}", told(wrong))));
+    kinds.join(", ")
 }
 
 fn plots(report: &Report, out: &mut String) {
@@ -162,7 +275,7 @@ fn memory_figure(report: &Report) -> String {
         return missing_figure(title, why);
     }
     let rss = over_time(report, "RSS", "a", |p| p.server_rss_bytes.map(|b| b as f64));
-    Plot { title, x: X::Time, y: Y::Bytes, lines: vec![rss] }.svg()
+    Plot { title: title.into(), x: X::Time, y: Y::Bytes, lines: vec![rss] }.svg()
 }
 
 fn feed_figure(report: &Report) -> String {
@@ -171,7 +284,7 @@ fn feed_figure(report: &Report) -> String {
         return missing_figure(title, "no --metrics-url was given, or sigid_feed_age_seconds is not there");
     }
     let age = over_time(report, "feed age", "a", |p| p.feed_age_s);
-    Plot { title, x: X::Time, y: Y::Seconds, lines: vec![age] }.svg()
+    Plot { title: title.into(), x: X::Time, y: Y::Seconds, lines: vec![age] }.svg()
 }
 
 fn missing_figure(title: &str, why: &str) -> String {
@@ -182,13 +295,13 @@ fn missing_figure(title: &str, why: &str) -> String {
 fn percentile_plot(report: &Report) -> Plot {
     // Beyond one request in all there is nothing to see.
     let x_max = (report.requests.max(10) as f64).log10();
-    let line = |name, class, curve: &[(f64, u64)]| Line {
-        name,
+    let line = |name: &'static str, class, curve: &[(f64, u64)]| Line {
+        name: name.into(),
         class,
         points: curve.iter().map(|(q, us)| (nines(*q).min(x_max), Some(*us as f64))).collect(),
     };
     Plot {
-        title: "Latency by percentile",
+        title: "Latency by percentile".into(),
         x: X::Nines,
         y: Y::LogMicros,
         lines: vec![
@@ -208,7 +321,7 @@ fn latency_plot(report: &Report) -> Plot {
         over_time(report, "p99", "b", |p| p.p99_us.map(|us| us as f64)),
         over_time(report, "p50", "a", |p| p.p50_us.map(|us| us as f64)),
     ];
-    Plot { title: "Latency over time", x: X::Time, y: Y::LogMicros, lines }
+    Plot { title: "Latency over time".into(), x: X::Time, y: Y::LogMicros, lines }
 }
 
 fn throughput_plot(report: &Report) -> Plot {
@@ -219,27 +332,30 @@ fn throughput_plot(report: &Report) -> Plot {
     if let Loop::Open { rate } = report.settings.pace {
         lines.insert(
             0,
-            Line { name: "offered", class: "ref", points: vec![(0.0, Some(rate)), (report.duration_s, Some(rate))] },
+            Line {
+                name: "offered".into(),
+                class: "ref",
+                points: vec![(0.0, Some(rate)), (report.duration_s, Some(rate))],
+            },
         );
     }
-    Plot { title: "Requests per second", x: X::Time, y: Y::Number, lines }
+    Plot { title: "Requests per second".into(), x: X::Time, y: Y::Number, lines }
 }
 
 fn cpu_plot(report: &Report) -> Plot {
     let mut lines = vec![over_time(report, "generator", "c", |p| Some(p.generator_cores))];
     if report.server.unmeasured.is_none() {
         lines.insert(0, over_time(report, "server", "a", |p| p.server_cores));
-        return Plot { title: "CPU, in cores", x: X::Time, y: Y::Number, lines };
+        return Plot { title: "CPU, in cores".into(), x: X::Time, y: Y::Number, lines };
     }
-    Plot { title: "CPU of the generator, in cores", x: X::Time, y: Y::Number, lines }
+    Plot { title: "CPU of the generator, in cores".into(), x: X::Time, y: Y::Number, lines }
 }
 
 fn over_time(report: &Report, name: &'static str, class: &'static str, value: impl Fn(&Point) -> Option<f64>) -> Line {
-    Line { name, class, points: report.series.iter().map(|p| (p.t_s, value(p))).collect() }
+    Line { name: name.into(), class, points: report.series.iter().map(|p| (p.t_s, value(p))).collect() }
 }
 
-fn tables(report: &Report, out: &mut String) {
-    out.push_str("<section class=\"tables\">");
+fn latencies(report: &Report, out: &mut String) {
     let row = |name: &str, us: &crate::report::Percentiles| {
         let cells: String = [us.min, us.mean as u64, us.p50, us.p90, us.p99, us.p999, us.p9999, us.max]
             .map(|v| format!("<td>{}</td>", micros(v)))
@@ -248,12 +364,16 @@ fn tables(report: &Report, out: &mut String) {
     };
     let _ = write!(
         out,
-        "<div class=\"wide\"><h2>Latency</h2><table class=\"numbers\"><tr><td></td><th>min</th><th>mean</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>p99.99</th><th>max</th></tr>{}{}</table>\
+        "<div class=\"card\"><table class=\"numbers\"><tr><td></td><th>min</th><th>mean</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>p99.99</th><th>max</th></tr>{}{}</table>\
          <p class=\"small\">Every request has a moment at which it is due, fixed before the run; latency counts from there, waiting for a free stream included. \
          Right answers and timeouts are timed; other errors are counted.</p></div>",
         row("from due", &report.latency_us),
         row("from sending", &report.service_us)
     );
+}
+
+fn tables(report: &Report, out: &mut String) {
+    out.push_str("<section class=\"tables\">");
     let machine = &report.machine;
     pairs(
         "Machine",
@@ -322,7 +442,7 @@ fn pairs(title: &str, rows: &[(&str, String)], out: &mut String) {
 fn seconds(report: &Report, out: &mut String) {
     out.push_str(
         "<details><summary>Every second in figures</summary><table class=\"numbers\"><tr><th>s</th><th>right/s</th><th>errors/s</th><th>p50</th><th>p99</th><th>max</th>\
-         <th>server cores</th><th>server RSS</th><th>generator cores</th><th>feed age</th></tr>",
+         <th>server cores</th><th>server RSS</th><th>descriptors</th><th>generator cores</th><th>feed age</th></tr>",
     );
     for p in &report.series {
         let us = |v: Option<u64>| v.map_or_else(|| "-".to_owned(), micros);
@@ -336,6 +456,7 @@ fn seconds(report: &Report, out: &mut String) {
             us(p.max_us),
             number(p.server_cores),
             p.server_rss_bytes.map_or_else(|| "-".to_owned(), mebibytes),
+            p.server_descriptors.map_or_else(|| "-".to_owned(), |n| n.to_string()),
             trimmed(p.generator_cores),
             number(p.feed_age_s),
         ];

@@ -28,9 +28,28 @@ pub struct Due {
 /// One stream's place to wait.
 #[derive(Default)]
 pub struct Seat {
-    given: Cell<Option<Due>>,
+    given: RefCell<VecDeque<Due>>,
+    /// How often it stands in the line: once for each stream of a connection that is driven as one.
+    places: Cell<usize>,
     called: Notify,
 }
+
+impl Seat {
+    pub fn places(&self) -> usize {
+        self.places.get()
+    }
+
+    pub async fn called(&self) {
+        self.called.notified().await;
+    }
+
+    pub fn next_given(&self) -> Option<Due> {
+        self.given.borrow_mut().pop_front()
+    }
+}
+
+/// Every request of the run has been taken.
+pub struct RunIsOver;
 
 /// How the connections of this thread are: what an unsendable request failed of.
 pub struct Health {
@@ -74,16 +93,40 @@ impl Line {
 
     /// The next request for the stream of `seat`; None when the run has none left.
     pub async fn claim(&self, seat: &Rc<Seat>) -> Option<Due> {
+        match self.claim_now() {
+            Ok(Some(due)) => return Some(due),
+            Ok(None) => {}
+            Err(RunIsOver) => return None,
+        }
+        self.sit(seat, 1);
+        seat.called().await;
+        seat.next_given()
+    }
+
+    /// The next request for a stream that is free; None when nothing is due.
+    pub fn claim_now(&self) -> Result<Option<Due>, RunIsOver> {
         match self.take() {
             // Somebody seated would have been called by now: then it is the pacer that is late.
-            Taken::Due(due_ns) => return Some(Due { due_ns, stream_was_free: !self.seats.borrow().is_empty() }),
-            Taken::NotYet(_) => {}
-            Taken::Overdue(_) | Taken::Ended => return None,
+            Taken::Due(due_ns) => Ok(Some(Due { due_ns, stream_was_free: !self.seats.borrow().is_empty() })),
+            Taken::NotYet(_) => Ok(None),
+            Taken::Overdue(_) | Taken::Ended => Err(RunIsOver),
         }
-        self.seats.borrow_mut().push_back(Rc::clone(seat));
-        self.seated.notify_one();
-        seat.called.notified().await;
-        seat.given.take()
+    }
+
+    /// Waits for so many requests.
+    pub fn sit(&self, seat: &Rc<Seat>, places: usize) {
+        if places > 0 {
+            self.seats.borrow_mut().extend(std::iter::repeat_n(seat, places).map(Rc::clone));
+            seat.places.update(|there| there + places);
+            self.seated.notify_one();
+        }
+    }
+
+    /// Waits no more; what was given to it already.
+    pub fn leave(&self, seat: &Rc<Seat>) -> Vec<Due> {
+        self.seats.borrow_mut().retain(|other| !Rc::ptr_eq(other, seat));
+        seat.places.set(0);
+        seat.given.borrow_mut().drain(..).collect()
     }
 
     /// The connection was gone before the request could be sent: another one will.
@@ -148,13 +191,15 @@ impl Line {
     fn hand_out(&self, due: Due) {
         let seat = self.seats.borrow_mut().pop_front();
         if let Some(seat) = seat {
-            seat.given.set(Some(due));
+            seat.given.borrow_mut().push_back(due);
+            seat.places.update(|there| there.saturating_sub(1));
             seat.called.notify_one();
         }
     }
 
     fn dismiss(&self) -> Turn {
         for seat in self.seats.borrow_mut().drain(..) {
+            seat.places.set(0);
             seat.called.notify_one();
         }
         Turn::Ended

@@ -1,14 +1,12 @@
-//! One connection of the load, kept up: connected again when it is lost, while its streams wait.
+//! One HTTP/1.1 connection of the load, kept up: connected again when it is lost, while its streams wait.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::SendRequest;
 use tokio::sync::Notify;
 
-use crate::client::{Connected, Target};
+use crate::client::{Connected, Requests, Target};
 use crate::line::Line;
 use crate::record::{Passage, Recorder};
 use crate::timer::Clock;
@@ -22,7 +20,7 @@ enum State {
     Down,
     Up {
         generation: u64,
-        requests: SendRequest<Bytes>,
+        requests: Requests,
     },
     /// The run is over: nobody need wait.
     Closed,
@@ -34,7 +32,7 @@ impl Link {
     }
 
     /// A connection newer than `seen`, waiting for it; None when the run is over.
-    pub async fn requests(&self, seen: u64) -> Option<(u64, SendRequest<Bytes>)> {
+    pub async fn requests(&self, seen: u64) -> Option<(u64, Requests)> {
         loop {
             // Registered before looking: a change in between is not missed.
             let changed = self.changed.notified();
@@ -104,7 +102,7 @@ impl Keeper {
         link.set(State::Down);
         self.recorder.note_link(|links| {
             links.lost += 1;
-            links.why = Some(ended.map_or_else(|e| e.to_string(), |()| "the server closed the connection".to_owned()));
+            links.why = Some(ended.map_or_else(|why| why, |()| "the server closed the connection".to_owned()));
         });
     }
 

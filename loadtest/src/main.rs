@@ -9,23 +9,34 @@
 //! Knows nothing of SigID's inside: endpoints come from discovery (RFC 8414, OpenID Connect Discovery),
 //! tokens from the target's own token endpoint, figures of the server's process from `/proc`.
 //!
-//! The way through the files: `args` -> `run` (phases) -> `setup` (tokens) -> `worker` (one generator
-//! thread: `line`, `schedule`, `link`, `scenario`) -> `record` -> `report`, `html`.
+//! The way through the files: `args` -> `play` (a scenario as a whole) -> `setup` (tokens) -> `run` (one measured
+//! load) -> `worker` (one generator thread: `line`, `schedule`, `link`, `scenario`) -> `record` -> `watch` ->
+//! `report`, `html`.
 #![forbid(unsafe_code)]
 
 mod args;
 mod auth;
+mod bench;
 mod client;
 mod compare;
+mod crew;
+mod dealer;
 mod discovery;
 mod fault;
+mod figures;
+mod heads;
 mod html;
+mod http1;
+mod issuer;
 mod line;
 mod link;
 mod metrics;
+mod peers;
+mod play;
 mod plot;
 mod procfs;
 mod progress;
+mod quick;
 mod record;
 mod redact;
 mod report;
@@ -37,7 +48,9 @@ mod server;
 mod setup;
 mod timer;
 mod verdict;
+mod watch;
 mod worker;
+mod zipf;
 
 use std::process::ExitCode;
 
@@ -45,6 +58,7 @@ fn main() -> ExitCode {
     let outcome = match args::parse() {
         Ok(args::Command::Compare { before, after }) => compare::print(&before, &after),
         Ok(args::Command::Load(settings)) => run::run(&settings),
+        Ok(args::Command::Peers(args)) => peers::run(&args),
         Err(code) => return ExitCode::from(code),
     };
     match outcome {

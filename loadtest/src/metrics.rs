@@ -1,5 +1,5 @@
-//! The one gauge the harness wants of a Prometheus endpoint, over plain HTTP/1.1: how old the server's news
-//! of revocations is.
+//! The two gauges the harness wants of a Prometheus endpoint, over plain HTTP/1.1: how old the server's news
+//! of revocations is, and how many connections each shard has.
 
 use std::time::Duration;
 
@@ -12,6 +12,14 @@ use tokio::time::timeout;
 pub async fn find_feed_age_s(url: &Uri) -> Option<f64> {
     let page = timeout(DEADLINE, load(url)).await.ok()?.ok()?;
     largest(&page)
+}
+
+/// Open connections of each shard: what `sigid_connections_open` says, by its labels.
+pub async fn find_connections_by_shard(url: &Uri) -> Vec<(String, f64)> {
+    match timeout(DEADLINE, load(url)).await {
+        Ok(Ok(page)) => samples(&page, CONNECTIONS),
+        _ => Vec::new(),
+    }
 }
 
 async fn load(url: &Uri) -> std::io::Result<String> {
@@ -44,19 +52,25 @@ fn body(answer: &str) -> String {
 }
 
 fn largest(page: &str) -> Option<f64> {
-    page.lines().filter_map(value).filter(|v| v.is_finite()).reduce(f64::max)
+    samples(page, GAUGE).into_iter().map(|(_, value)| value).filter(|v| v.is_finite()).reduce(f64::max)
 }
 
-fn value(line: &str) -> Option<f64> {
-    let rest = line.strip_prefix(GAUGE)?;
-    if !rest.starts_with(['{', ' ']) {
-        return None;
-    }
-    let after_labels = rest.rsplit_once('}').map_or(rest, |(_, v)| v);
-    after_labels.split_whitespace().next()?.parse().ok()
+/// Labels and value of each sample of one metric.
+fn samples(page: &str, name: &str) -> Vec<(String, f64)> {
+    page.lines()
+        .filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            if !rest.starts_with(['{', ' ']) {
+                return None;
+            }
+            let (labels, after) = rest.rsplit_once('}').unwrap_or(("", rest));
+            Some((labels.trim_start_matches('{').to_owned(), after.split_whitespace().next()?.parse().ok()?))
+        })
+        .collect()
 }
 
 const GAUGE: &str = "sigid_feed_age_seconds";
+const CONNECTIONS: &str = "sigid_connections_open";
 const DEADLINE: Duration = Duration::from_millis(800);
 const PAGE_BYTES_MAX: u64 = 8 << 20;
 
@@ -71,6 +85,13 @@ mod tests {
         assert_eq!(largest("sigid_feed_age_seconds 0.25 1700000000\n"), Some(0.25));
         assert_eq!(largest("other 1\n"), None);
         assert_eq!(largest("sigid_feed_age_seconds +Inf\n"), None);
+    }
+
+    #[test]
+    fn every_shard_is_told_by_its_labels() {
+        let page = "sigid_connections_open{shard=\"0\"} 3\nsigid_connections_open{shard=\"1\"} 0\n";
+        let told = [("shard=\"0\"".to_owned(), 3.0), ("shard=\"1\"".to_owned(), 0.0)];
+        assert_eq!(samples(page, CONNECTIONS), told);
     }
 
     #[test]

@@ -1,25 +1,36 @@
 //! Lines over time, or over percentiles, as inline SVG. Colours are CSS classes, so that one drawing serves
 //! light and dark.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use serde::Serialize;
 
 use crate::html::escaped;
 
+#[derive(Debug, Clone, Serialize)]
 pub struct Plot {
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     pub x: X,
     pub y: Y,
     pub lines: Vec<Line>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum X {
     /// Seconds of the measured time.
     Time,
+    /// A number of things, as its decimal logarithm.
+    Decades,
+    /// A number of things.
+    Number,
     /// 1 / (1 - quantile), logarithmic: each step to the right is one more nine.
     Nines,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Y {
     /// Latency on a logarithmic scale.
     LogMicros,
@@ -28,9 +39,11 @@ pub enum Y {
     Seconds,
 }
 
+#[derive(Debug, Clone, Serialize)]
 pub struct Line {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// CSS class: a, b, c, bad, or ref.
+    #[serde(skip)]
     pub class: &'static str,
     pub points: Vec<(f64, Option<f64>)>,
 }
@@ -46,8 +59,8 @@ impl Plot {
     pub fn svg(&self) -> String {
         let frame = self.frame();
         let mut out = String::new();
-        let _ = write!(out, "<figure><figcaption>{}{}</figcaption>", escaped(self.title), self.legend());
-        let _ = write!(out, r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#, escaped(self.title));
+        let _ = write!(out, "<figure><figcaption>{}{}</figcaption>", escaped(&self.title), self.legend());
+        let _ = write!(out, r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#, escaped(&self.title));
         self.draw_grid(&frame, &mut out);
         for line in &self.lines {
             self.draw_line(line, &frame, &mut out);
@@ -61,7 +74,7 @@ impl Plot {
         if self.lines.len() < 2 {
             return String::new();
         }
-        let entry = |line: &Line| format!(r#"<span class="key {}">{}</span>"#, line.class, escaped(line.name));
+        let entry = |line: &Line| format!(r#"<span class="key {}">{}</span>"#, line.class, escaped(&line.name));
         self.lines.iter().map(entry).collect()
     }
 
@@ -79,11 +92,7 @@ impl Plot {
     }
 
     fn linear_step(&self, top: f64) -> f64 {
-        let unit = if self.y == Y::Bytes { 1_048_576.0 } else { 1.0 };
-        let raw = positive(top / unit) * 1.02 / STEPS;
-        let magnitude = 10f64.powf(raw.log10().floor());
-        let mantissa = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|m| m * magnitude >= raw).unwrap_or(10.0);
-        mantissa * magnitude * unit
+        step(top, if self.y == Y::Bytes { 1_048_576.0 } else { 1.0 })
     }
 
     fn draw_grid(&self, frame: &Frame, out: &mut String) {
@@ -100,7 +109,7 @@ impl Plot {
         }
         for (value, label) in self.x_ticks(frame) {
             let x = frame.x(value);
-            if matches!(self.x, X::Nines) {
+            if matches!(self.x, X::Nines | X::Decades) {
                 let _ =
                     write!(out, r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{}"/>"#, HEIGHT - BOTTOM);
             }
@@ -143,6 +152,19 @@ impl Plot {
             .filter(|(x, _)| *x <= frame.x_max)
             .map(|(x, label)| (x, label.to_owned()))
             .collect(),
+            X::Decades => (0..=frame.x_max.ceil() as i32)
+                .map(f64::from)
+                .filter(|x| *x <= frame.x_max)
+                .map(|x| (x, trimmed(10f64.powf(x))))
+                .collect(),
+            X::Number => {
+                let step = step(frame.x_max, 1.0);
+                (0..=STEPS as u32)
+                    .map(|i| f64::from(i) * step)
+                    .filter(|x| *x <= frame.x_max)
+                    .map(|x| (x, trimmed(x)))
+                    .collect()
+            }
             X::Time => {
                 let steps = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0, 86_400.0];
                 let step = steps.into_iter().find(|s| frame.x_max / s <= 10.0).unwrap_or(172_800.0);
@@ -176,7 +198,9 @@ impl Plot {
         for (x, y) in &line.points {
             let Some(y) = *y else { continue };
             let at = match self.x {
-                X::Time => format!("{x:.0} s"),
+                X::Time => format!("{} s", trimmed(*x)),
+                X::Decades => trimmed(10f64.powf(*x).round()),
+                X::Number => trimmed(*x),
                 X::Nines => format!("{} %", trimmed(100.0 * (1.0 - 10f64.powf(-x)))),
             };
             let (cx, cy) = (frame.x(*x), frame.y(self.scaled(y)));
@@ -225,6 +249,14 @@ fn round_micros(us: f64) -> String {
     format!("{} {unit}", trimmed(value))
 }
 
+/// A round part of an axis up to `top`.
+fn step(top: f64, unit: f64) -> f64 {
+    let raw = positive(top / unit) * 1.02 / STEPS;
+    let magnitude = 10f64.powf(raw.log10().floor());
+    let mantissa = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|m| m * magnitude >= raw).unwrap_or(10.0);
+    mantissa * magnitude * unit
+}
+
 fn positive(value: f64) -> f64 {
     if value > 0.0 { value } else { 1.0 }
 }
@@ -265,7 +297,7 @@ mod tests {
     use super::*;
 
     fn plot(y: Y, points: Vec<(f64, Option<f64>)>) -> Plot {
-        Plot { title: "t", x: X::Time, y, lines: vec![Line { name: "n", class: "a", points }] }
+        Plot { title: "t".into(), x: X::Time, y, lines: vec![Line { name: "n".into(), class: "a", points }] }
     }
 
     #[test]

@@ -54,6 +54,19 @@ pub fn rss_bytes(pid: u32) -> Option<u64> {
     Some(first_number(line)? * 1024)
 }
 
+/// Open descriptors of a process.
+pub fn descriptors(pid: u32) -> Option<u64> {
+    Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64)
+}
+
+/// As many descriptors as the system lets this process have.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, connections fail and are counted.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
 pub fn is_running(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}/task")).exists()
 }
@@ -150,6 +163,7 @@ mod tests {
         let pid = std::process::id();
         assert!(is_running(pid) && !is_running(u32::MAX));
         assert!(rss_bytes(pid).unwrap() > 1 << 18);
+        assert!(descriptors(pid).unwrap() >= 3);
         assert!(task_times(pid).iter().map(|(_, times)| times.cpu_ns).sum::<u64>() > 0);
     }
 }

@@ -37,6 +37,8 @@ pub enum Wrong {
     /// The same token was issued twice.
     RepeatedToken,
     Unreadable,
+    /// A handshake that was to be resumed was a full one.
+    NotResumed,
 }
 
 impl Kind {
@@ -62,8 +64,14 @@ impl Kind {
 }
 
 impl Wrong {
-    pub const LABELS: [&str; 5] =
-        ["live_answered_inactive", "dead_answered_active", "other_token", "repeated_token", "unreadable"];
+    pub const LABELS: [&str; 6] = [
+        "live_answered_inactive",
+        "dead_answered_active",
+        "other_token",
+        "repeated_token",
+        "unreadable",
+        "not_resumed",
+    ];
 
     fn index(self) -> usize {
         match self {
@@ -72,6 +80,7 @@ impl Wrong {
             Self::OtherToken => 2,
             Self::RepeatedToken => 3,
             Self::Unreadable => 4,
+            Self::NotResumed => 5,
         }
     }
 }
@@ -81,7 +90,7 @@ impl Wrong {
 pub struct Counts {
     pub right: u64,
     pub errors: [u64; 8],
-    pub wrongs: [u64; 5],
+    pub wrongs: [u64; 6],
 }
 
 impl Counts {
@@ -326,7 +335,7 @@ mod tests {
             total.merge(&one).unwrap();
         }
         assert_eq!((total.measured.right, total.measured.failed(), total.latency.len()), (300, 3, 300));
-        assert_eq!(total.measured.wrongs, [0, 3, 0, 0, 0]);
+        assert_eq!(total.measured.wrongs, [0, 3, 0, 0, 0, 0]);
         assert_eq!(total.latency.max() / 100, 20, "2099 within three digits");
         assert_eq!(total.links, Links { opened: 3, lost: 0, failed: 6, why: Some("2".to_owned()) });
         total.clear();

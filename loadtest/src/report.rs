@@ -7,6 +7,9 @@ use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 
 use crate::args::Settings;
+use crate::fault::Fault;
+use crate::figures::{Figure, Figures};
+use crate::plot::Plot;
 use crate::procfs::{self, Times};
 use crate::record::{Counts, Interval, Kind, Links, Wrong};
 use crate::verdict::{Generator, ThreadShare};
@@ -14,6 +17,16 @@ use crate::verdict::{Generator, ThreadShare};
 #[derive(Serialize)]
 pub struct Report {
     pub scenario: crate::args::ScenarioName,
+    /// The scenario, and which of its measurements this is.
+    pub title: String,
+    /// Why nothing was measured.
+    pub skipped: Option<String>,
+    /// Why it could not be brought to its end.
+    pub fault: Option<String>,
+    /// What a reader must know beside the figures.
+    pub notes: Vec<String>,
+    /// What this scenario is about, with the spread of its rounds.
+    pub figures: Vec<Figure>,
     pub settings: Settings,
     /// As given, secrets redacted.
     pub command: String,
@@ -43,6 +56,9 @@ pub struct Report {
     pub latency_curve: Vec<(f64, u64)>,
     pub service_curve: Vec<(f64, u64)>,
     pub series: Vec<Point>,
+    pub drawings: Vec<Plot>,
+    /// The measurements this one is made of, each a whole report.
+    pub parts: Vec<Report>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -102,6 +118,7 @@ pub struct Point {
     pub max_us: Option<u64>,
     pub server_cores: Option<f64>,
     pub server_rss_bytes: Option<u64>,
+    pub server_descriptors: Option<u64>,
     pub generator_cores: f64,
     pub feed_age_s: Option<f64>,
 }
@@ -124,6 +141,60 @@ pub struct Outcome {
     pub series: Vec<Point>,
     pub tls: String,
     pub server_header: Option<String>,
+    pub http1: bool,
+}
+
+impl Outcome {
+    /// Of work that measured nothing.
+    pub fn nothing() -> Result<Self, Fault> {
+        Ok(Self {
+            started_at: SystemTime::now(),
+            duration: Duration::ZERO,
+            observed: Duration::ZERO,
+            ended_early: false,
+            total: Interval::new()?,
+            ended: Counts::default(),
+            server_times: None,
+            server_pids: Vec::new(),
+            server_processes: Vec::new(),
+            generator_times: Vec::new(),
+            series: Vec::new(),
+            tls: String::new(),
+            server_header: None,
+            http1: false,
+        })
+    }
+
+    /// Adds a later round of the same.
+    pub fn merge(&mut self, later: Self) -> Result<(), Fault> {
+        let before_s = self.duration.as_secs_f64();
+        self.series.extend(later.series.into_iter().map(|point| Point { t_s: point.t_s + before_s, ..point }));
+        self.duration += later.duration;
+        self.observed += later.observed;
+        self.ended_early |= later.ended_early;
+        self.total.merge(&later.total)?;
+        self.ended.add(&later.ended);
+        if let (Some(times), Some(more)) = (&mut self.server_times, later.server_times) {
+            *times += more;
+        }
+        for (times, more) in self.generator_times.iter_mut().zip(later.generator_times) {
+            *times += more;
+        }
+        Ok(())
+    }
+
+    pub fn cpu_us_per_request(&self) -> Option<f64> {
+        let answered = self.ended.answered();
+        self.server_times.filter(|_| answered > 0).map(|times| times.cpu_ns as f64 / 1e3 / answered as f64)
+    }
+
+    pub fn rate_achieved(&self) -> f64 {
+        ratio(self.ended.right as f64, self.observed.as_secs_f64())
+    }
+
+    pub fn latency_us(&self, quantile: f64) -> f64 {
+        self.total.latency.value_at_quantile(quantile) as f64
+    }
 }
 
 impl Report {
@@ -138,6 +209,11 @@ impl Report {
         let queued_share = ratio(outcome.total.queued as f64, requests as f64);
         Self {
             scenario: settings.scenario,
+            title: settings.scenario.label().to_owned(),
+            skipped: None,
+            fault: None,
+            notes: Vec::new(),
+            figures: Vec::new(),
             settings: settings.clone(),
             command: settings.command.clone(),
             started_at: rfc3339(outcome.started_at),
@@ -159,7 +235,82 @@ impl Report {
             latency_curve: curve(&outcome.total.latency),
             service_curve: curve(&outcome.total.service),
             series: outcome.series,
+            drawings: Vec::new(),
+            parts: Vec::new(),
         }
+    }
+
+    /// Of a scenario that cannot be played against this target.
+    pub fn skipped(settings: &Settings, why: String) -> Result<Self, Fault> {
+        Ok(Self { skipped: Some(why), ..Self::new(settings, Outcome::nothing()?) })
+    }
+
+    /// Of a scenario that began and could not be brought to its end.
+    pub fn failed(settings: &Settings, why: String) -> Result<Self, Fault> {
+        Ok(Self { fault: Some(why), ..Self::new(settings, Outcome::nothing()?) })
+    }
+
+    /// Of several measurements: sums, and the latencies of the first.
+    pub fn of_parts(settings: &Settings, parts: Vec<Self>) -> Result<Self, Fault> {
+        let mut whole = Self::new(settings, Outcome::nothing()?);
+        let measured = || parts.iter().filter(|part| part.skipped.is_none() && part.fault.is_none());
+        if let Some(first) = measured().next() {
+            (whole.latency_us, whole.service_us) = (first.latency_us, first.service_us);
+            whole.started_at.clone_from(&first.started_at);
+            whole.server = first.server.clone();
+            whole.generator = first.generator.clone();
+            whole.versions.clone_from(&first.versions);
+            (whole.rate_offered, whole.rate_achieved) = (first.rate_offered, first.rate_achieved);
+            whole.connections = first.connections.clone();
+        }
+        for part in measured() {
+            whole.requests += part.requests;
+            whole.duration_s += part.duration_s;
+            whole.ended_early |= part.ended_early;
+            for (kind, n) in &part.errors {
+                *whole.errors.entry(kind).or_default() += n;
+            }
+            for (kind, n) in &part.wrong_answers {
+                *whole.wrong_answers.entry(kind).or_default() += n;
+            }
+        }
+        let larger = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
+        whole.feed_age_s_max = measured().fold(None, |worst, part| larger(worst, part.feed_age_s_max));
+        whole.server.rss_bytes_max = measured().filter_map(|part| part.server.rss_bytes_max).max();
+        whole.parts = parts;
+        Ok(whole)
+    }
+
+    #[must_use]
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    #[must_use]
+    pub fn with(mut self, figures: Figures, drawings: Vec<Plot>, notes: Vec<String>) -> Self {
+        self.figures.extend(figures.done());
+        self.drawings.extend(drawings);
+        self.notes.extend(notes);
+        self
+    }
+
+    /// Where the server did more than the requests that were counted.
+    #[must_use]
+    pub fn without_cpu_per_request(mut self) -> Self {
+        self.server.cpu_us_per_request = None;
+        self
+    }
+
+    /// Wrong answers, or nothing that was right. A part that was skipped is no failure of the whole.
+    pub fn has_failed(&self) -> bool {
+        if self.skipped.is_some() || self.wrong() > 0 {
+            return true;
+        }
+        if self.parts.is_empty() {
+            return self.rate_achieved == 0.0;
+        }
+        self.parts.iter().any(|part| part.skipped.is_none() && part.has_failed())
     }
 
     pub fn wrong(&self) -> u64 {
@@ -168,6 +319,20 @@ impl Report {
 
     /// What people read when the run is over.
     pub fn summary(&self) -> String {
+        if let Some(why) = &self.skipped {
+            return format!("{}: skipped: {why}", self.title);
+        }
+        if let Some(why) = &self.fault {
+            return format!("{}: could not be measured: {why}", self.title);
+        }
+        let mut lines = if self.parts.is_empty() { vec![self.load_summary()] } else { Vec::new() };
+        lines.extend(self.notes.iter().cloned());
+        lines.extend(self.figures.iter().map(figure_line));
+        lines.extend(self.parts.iter().map(|part| format!("\n--- {}\n{}", part.title, part.summary())));
+        lines.join("\n")
+    }
+
+    fn load_summary(&self) -> String {
         let micros = crate::progress::micros;
         let p = &self.latency_us;
         let errors = self.errors.iter().map(|(kind, n)| format!("{kind} {n}")).collect::<Vec<_>>().join(", ");
@@ -192,6 +357,20 @@ impl Report {
     }
 }
 
+fn figure_line(figure: &Figure) -> String {
+    let show = |value| figure.unit.show(value);
+    match figure.rounds.len() {
+        1 => format!("{:<52} {}", figure.name, show(figure.median)),
+        n => format!(
+            "{:<52} {}  ({} to {} in {n} rounds)",
+            figure.name,
+            show(figure.median),
+            show(figure.min),
+            show(figure.max)
+        ),
+    }
+}
+
 fn server_figures(outcome: &Outcome, seconds: f64) -> ServerFigures {
     let Some(times) = outcome.server_times else {
         return ServerFigures {
@@ -199,9 +378,8 @@ fn server_figures(outcome: &Outcome, seconds: f64) -> ServerFigures {
             ..ServerFigures::default()
         };
     };
-    let answered = outcome.ended.answered();
     ServerFigures {
-        cpu_us_per_request: (answered > 0).then(|| times.cpu_ns as f64 / 1e3 / answered as f64),
+        cpu_us_per_request: outcome.cpu_us_per_request(),
         rss_bytes_max: outcome.series.iter().filter_map(|p| p.server_rss_bytes).max(),
         rss_bytes_first: outcome.series.iter().find_map(|p| p.server_rss_bytes),
         cpu_cores: Some(ratio(times.cpu_ns as f64 / 1e9, seconds)),
@@ -224,7 +402,7 @@ fn connections(links: &Links) -> Connections {
 fn versions(outcome: &Outcome) -> BTreeMap<&'static str, String> {
     let mut versions = BTreeMap::from([
         ("sigid-loadtest", env!("CARGO_PKG_VERSION").to_owned()),
-        ("http", "HTTP/2".to_owned()),
+        ("http", if outcome.http1 { "HTTP/1.1" } else { "HTTP/2" }.to_owned()),
         ("tls", outcome.tls.clone()),
     ]);
     if let Some(server) = &outcome.server_header {
@@ -304,6 +482,16 @@ pub mod tests {
         Settings {
             scenario: ScenarioName::Introspect,
             target: http::Uri::from_static("https://localhost:8443"),
+            nodes: Vec::new(),
+            pace_is_given: true,
+            http1: false,
+            rounds: 1,
+            zipf: None,
+            clock_offset_file: None,
+            full: false,
+            outage: Duration::from_secs(6),
+            hash_clients: 16,
+            postgres_pid: None,
             connect: None,
             ca: "ca.pem".into(),
             introspect_client: client.clone(),
@@ -353,6 +541,7 @@ pub mod tests {
             max_us: Some(1100),
             server_cores: Some(0.5),
             server_rss_bytes: Some(50 << 20),
+            server_descriptors: Some(20),
             generator_cores: 0.2,
             feed_age_s: Some(t / 10.0),
         };
@@ -371,6 +560,7 @@ pub mod tests {
             series,
             tls: "TLSv1_3 TLS13_AES_256_GCM_SHA384".to_owned(),
             server_header: None,
+            http1: false,
         };
         Report::new(&settings(), outcome)
     }
@@ -418,19 +608,10 @@ pub mod tests {
     #[test]
     fn nothing_answered_is_zeros_not_a_division() {
         let outcome = Outcome {
-            started_at: UNIX_EPOCH,
-            duration: Duration::ZERO,
-            observed: Duration::ZERO,
             ended_early: true,
-            total: Interval::new().unwrap(),
-            ended: Counts::default(),
             server_times: Some(Times { cpu_ns: 5, wait_ns: 0 }),
-            server_pids: Vec::new(),
-            server_processes: Vec::new(),
             generator_times: vec![Times::default()],
-            series: Vec::new(),
-            tls: String::new(),
-            server_header: None,
+            ..Outcome::nothing().unwrap()
         };
         let json = serde_json::to_value(Report::new(&settings(), outcome)).unwrap();
         assert_eq!(json["latency_us"]["max"], 0);

@@ -13,6 +13,7 @@ pub struct Sample {
     /// Since the previous sample.
     pub times: Times,
     pub rss_bytes: u64,
+    pub descriptors: u64,
 }
 
 pub struct Server {
@@ -52,6 +53,7 @@ impl Server {
         let mut seen = HashMap::with_capacity(self.tasks.len());
         for pid in &self.pids {
             sample.rss_bytes += procfs::rss_bytes(*pid).unwrap_or(0);
+            sample.descriptors += procfs::descriptors(*pid).unwrap_or(0);
             for (tid, times) in procfs::task_times(*pid) {
                 let before = self.tasks.get(&(*pid, tid)).copied().unwrap_or_default();
                 sample.times += times.since(before);

@@ -1,23 +1,25 @@
-//! One generator thread: a current-thread runtime, its share of the connections, a task per stream.
+//! One generator thread: a current-thread runtime, its share of the connections, a task for each of them.
 
-use std::cell::RefCell;
-use std::future::poll_fn;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use h2::client::SendRequest;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::timeout_at;
+use tokio_rustls::client::TlsStream;
 
-use crate::client::{Connected, Target, read_answer};
+use crate::client::{Connected, Requests, Target};
 use crate::fault::Fault;
+use crate::heads::Heads;
+use crate::http1::Broken;
 use crate::line::{Due, Line, Seat};
 use crate::link::{Keeper, Link};
-use crate::record::{Kind, Passage, Recorder};
+use crate::quick;
+use crate::record::{Kind, Passage, Recorder, Wrong};
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::timer::{Clock, Timer};
@@ -27,6 +29,8 @@ pub struct Orders {
     pub target: Target,
     pub connections: usize,
     pub streams: usize,
+    pub errand: Errand,
+    pub http1: bool,
     pub schedule: Option<Schedule>,
     pub scenario: Scenario,
     pub recorder: Recorder,
@@ -34,6 +38,15 @@ pub struct Orders {
     pub end_ns: Arc<AtomicU64>,
     pub pin: Option<usize>,
     pub spin: bool,
+}
+
+/// What falls due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// A request on a connection that stands.
+    Request,
+    /// A connection: TLS afresh, or resumed.
+    Handshake { resumed: bool },
 }
 
 /// What a thread tells before it starts.
@@ -44,12 +57,13 @@ pub struct Ready {
     pub failed: Option<String>,
 }
 
-struct Generator {
-    line: Rc<Line>,
-    scenario: RefCell<Scenario>,
-    recorder: Recorder,
-    clock: Clock,
-    deadline: Duration,
+pub struct Generator {
+    pub line: Rc<Line>,
+    pub scenario: RefCell<Scenario>,
+    pub heads: RefCell<Heads>,
+    pub recorder: Recorder,
+    pub clock: Clock,
+    pub deadline: Duration,
 }
 
 /// The body of the thread. `Ok` when every request of its schedule is accounted for.
@@ -63,21 +77,53 @@ pub fn work(orders: Orders, ready: &mpsc::UnboundedSender<Ready>) -> Result<(), 
 }
 
 async fn run(orders: Orders, ready: &mpsc::UnboundedSender<Ready>) -> Result<(), Fault> {
-    let (connected, failed) = connect_all(&orders).await;
+    let target = orders.target.clone();
+    let (first, failed) = match orders.errand {
+        Errand::Handshake { .. } => (First::Nothing, remember_sessions(&orders).await),
+        Errand::Request if orders.http1 => {
+            let (connected, failed) = connect_all(orders.connections, async || target.connect().await).await;
+            (First::Http1(connected), failed)
+        }
+        Errand::Request => {
+            let (connected, failed) = connect_all(orders.connections, async || target.connect_h2().await).await;
+            (First::Http2(connected), failed)
+        }
+    };
     let (start, started) = oneshot::channel();
     let thread_id = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
     let gone = |_| Fault::Local("the run was given up".to_owned());
     ready.send(Ready { thread_id, start, failed }).map_err(|_| Fault::Local("the run was given up".to_owned()))?;
     let start = started.await.map_err(gone)?;
     tokio::time::sleep_until(start.into()).await;
-    generate(orders, connected, Clock::from(start)).await
+    generate(orders, first, Clock::from(start)).await
 }
 
-async fn connect_all(orders: &Orders) -> (Vec<Option<Connected>>, Option<String>) {
-    let mut connected = Vec::with_capacity(orders.connections);
-    let mut failed = None;
+/// Connections made before the run.
+enum First {
+    Http1(Vec<Option<Connected>>),
+    Http2(Vec<Option<TlsStream<TcpStream>>>),
+    Nothing,
+}
+
+/// A session for each slot to resume. All at once: none of them resumes the session of another.
+async fn remember_sessions(orders: &Orders) -> Option<String> {
+    let mut slots = JoinSet::new();
     for _ in 0..orders.connections {
-        match orders.target.connect().await {
+        let target = orders.target.clone();
+        slots.spawn_local(async move { target.shake_once().await });
+    }
+    let failed = |(kind, why): (Kind, String)| format!("{}: {why}", kind.label());
+    slots.join_all().await.into_iter().filter_map(Result::err).map(failed).next()
+}
+
+async fn connect_all<T>(
+    count: usize,
+    connect: impl AsyncFn() -> Result<T, (Kind, String)>,
+) -> (Vec<Option<T>>, Option<String>) {
+    let mut connected = Vec::with_capacity(count);
+    let mut failed = None;
+    for _ in 0..count {
+        match connect().await {
             Ok(one) => connected.push(Some(one)),
             Err((kind, why)) => {
                 failed = Some(format!("{}: {why}", kind.label()));
@@ -88,46 +134,90 @@ async fn connect_all(orders: &Orders) -> (Vec<Option<Connected>>, Option<String>
     (connected, failed)
 }
 
-async fn generate(orders: Orders, connected: Vec<Option<Connected>>, clock: Clock) -> Result<(), Fault> {
+async fn generate(orders: Orders, first: First, clock: Clock) -> Result<(), Fault> {
     let timer = Timer::new(orders.spin)?;
     let line = Rc::new(Line::new(orders.schedule, clock, orders.end_ns, orders.recorder.clone()));
     let generator = Rc::new(Generator {
         line: Rc::clone(&line),
+        heads: RefCell::new(Heads::new(orders.scenario.template().clone())),
         scenario: RefCell::new(orders.scenario),
         recorder: orders.recorder.clone(),
         clock,
         deadline: orders.deadline,
     });
-    let keeper = Rc::new(Keeper { target: orders.target, line: Rc::clone(&line), recorder: orders.recorder, clock });
+    match first {
+        First::Http1(connected) => http1_connections(&generator, orders.target, connected, &timer).await?,
+        First::Http2(connected) => {
+            h2_connections(&generator, &orders.target, orders.streams, connected, &timer).await?;
+        }
+        First::Nothing => {
+            let resumed = orders.errand == Errand::Handshake { resumed: true };
+            shake_hands(&generator, &orders.target, orders.connections, resumed, &timer).await?;
+        }
+    }
+    line.give_up();
+    Ok(())
+}
+
+async fn h2_connections(
+    generator: &Rc<Generator>,
+    target: &Target,
+    streams: usize,
+    connected: Vec<Option<TlsStream<TcpStream>>>,
+    timer: &Timer,
+) -> Result<(), Fault> {
+    let closed = Rc::new(Cell::new(false));
+    let keep = |first| quick::keep(Rc::clone(generator), target.clone(), streams, first, Rc::clone(&closed));
+    let tasks: Vec<_> = connected.into_iter().map(|first| spawn_local(keep(first))).collect();
+    generator.line.pace(timer).await.map_err(|e| Fault::local("timer", e))?;
+    closed.set(true);
+    for task in tasks {
+        task.await.map_err(|e| Fault::local("connection", e))?;
+    }
+    Ok(())
+}
+
+async fn http1_connections(
+    generator: &Rc<Generator>,
+    target: Target,
+    connected: Vec<Option<Connected>>,
+    timer: &Timer,
+) -> Result<(), Fault> {
+    let Generator { line, recorder, clock, .. } = generator.as_ref();
+    let keeper = Rc::new(Keeper { target, line: Rc::clone(line), recorder: recorder.clone(), clock: *clock });
     let links: Vec<Rc<Link>> = connected.iter().map(|_| Link::down()).collect();
     for (link, first) in links.iter().zip(connected) {
         spawn_local(Rc::clone(&keeper).keep(Rc::clone(link), first));
     }
-    let streams = start_streams(&generator, &links, orders.streams);
-    line.pace(&timer).await.map_err(|e| Fault::local("timer", e))?;
+    let streams: Vec<_> = links.iter().map(|link| spawn_local(Rc::clone(generator).serve(Rc::clone(link)))).collect();
+    line.pace(timer).await.map_err(|e| Fault::local("timer", e))?;
     for link in &links {
         link.close();
     }
     for stream in streams {
         stream.await.map_err(|e| Fault::local("stream", e))?;
     }
-    line.give_up();
     Ok(())
 }
 
-/// Streams of all connections in turn, so that the first requests are spread.
-fn start_streams(generator: &Rc<Generator>, links: &[Rc<Link>], streams: usize) -> Vec<tokio::task::JoinHandle<()>> {
-    let mut tasks = Vec::with_capacity(links.len() * streams);
-    for _ in 0..streams {
-        for link in links {
-            tasks.push(spawn_local(Rc::clone(generator).serve(Rc::clone(link))));
-        }
+/// Each slot makes one connection after another.
+async fn shake_hands(
+    generator: &Rc<Generator>,
+    target: &Target,
+    slots: usize,
+    resumed: bool,
+    timer: &Timer,
+) -> Result<(), Fault> {
+    let slots: Vec<_> = (0..slots).map(|_| spawn_local(Rc::clone(generator).shake(target.clone(), resumed))).collect();
+    generator.line.pace(timer).await.map_err(|e| Fault::local("timer", e))?;
+    for slot in slots {
+        slot.await.map_err(|e| Fault::local("handshakes", e))?;
     }
-    tasks
+    Ok(())
 }
 
 impl Generator {
-    /// One stream: waits for its connection, then sends what falls to it, one request at a time.
+    /// One HTTP/1.1 connection: waits until it stands, then sends what falls to it, one request at a time.
     async fn serve(self: Rc<Self>, link: Rc<Link>) {
         let seat = Rc::new(Seat::default());
         let mut seen = 0;
@@ -139,8 +229,31 @@ impl Generator {
         }
     }
 
+    /// One slot of handshakes. Timed until TLS is established; greeting and farewell follow, untimed.
+    async fn shake(self: Rc<Self>, target: Target, resumed: bool) {
+        let seat = Rc::new(Seat::default());
+        while let Some(due) = self.line.claim(&seat).await {
+            let sent_ns = self.clock.now_ns();
+            let shaken = timeout_at((Instant::now() + self.deadline).into(), target.shake(resumed)).await;
+            let done_ns = self.clock.now_ns();
+            let (outcome, shaken) = match shaken {
+                Ok(Ok(shaken)) if shaken.resumed == resumed => (Ok(()), Some(shaken)),
+                Ok(Ok(shaken)) => (Err(Kind::Wrong(Wrong::NotResumed)), Some(shaken)),
+                Ok(Err((kind, _))) => (Err(kind), None),
+                Err(_) => (Err(Kind::Timeout), None),
+            };
+            let passage =
+                Passage { due_ns: due.due_ns, sent_ns: Some(sent_ns), done_ns, stream_was_free: due.stream_was_free };
+            self.recorder.record(&passage, outcome);
+            if let Some(shaken) = shaken {
+                // What the server does after the handshake is not judged here.
+                let _ = timeout_at((Instant::now() + self.deadline).into(), shaken.finish()).await;
+            }
+        }
+    }
+
     /// Until the connection takes no more requests; None when the run is over.
-    async fn serve_on(&self, seat: &Rc<Seat>, mut requests: SendRequest<Bytes>) -> Option<()> {
+    async fn serve_on(&self, seat: &Rc<Seat>, mut requests: Requests) -> Option<()> {
         loop {
             let due = self.line.claim(seat).await?;
             if let Err(NotTaken) = self.send(due, &mut requests).await {
@@ -152,13 +265,13 @@ impl Generator {
 
     /// A request that was sent in time gets the whole deadline from there. Cutting it off at its due moment plus the
     /// deadline would, past the server's capacity, reset nearly every stream and measure its defence against that.
-    async fn send(&self, due: Due, requests: &mut SendRequest<Bytes>) -> Result<(), NotTaken> {
+    async fn send(&self, due: Due, requests: &mut Requests) -> Result<(), NotTaken> {
         let give_up = Instant::now() + self.deadline;
         let mut sent_ns = None;
         let outcome = match timeout_at(give_up.into(), self.exchange(requests, &mut sent_ns)).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) if sent_ns.is_none() => return Err(NotTaken),
-            Ok(Err(_)) => Err(Kind::Reset),
+            Ok(Err(Broken::NotTaken)) => return Err(NotTaken),
+            Ok(Err(Broken::Failed(_))) => Err(Kind::Reset),
             Err(_) => Err(Kind::Timeout),
         };
         let passage =
@@ -167,17 +280,12 @@ impl Generator {
         Ok(())
     }
 
-    async fn exchange(
-        &self,
-        requests: &mut SendRequest<Bytes>,
-        sent_ns: &mut Option<u64>,
-    ) -> Result<Result<(), Kind>, h2::Error> {
-        poll_fn(|cx| requests.poll_ready(cx)).await?;
+    async fn exchange(&self, requests: &mut Requests, sent_ns: &mut Option<u64>) -> Result<Result<(), Kind>, Broken> {
+        requests.ready().await?;
         let shot = self.scenario.borrow_mut().aim();
+        let request = self.scenario.borrow().template().with(&shot.body);
         *sent_ns = Some(self.clock.now_ns());
-        let (response, mut body) = requests.send_request(shot.request, false)?;
-        body.send_data(shot.body, true)?;
-        let answer = read_answer(response).await?;
+        let answer = requests.exchange(request, shot.body).await?;
         Ok(self.scenario.borrow_mut().judge(&shot.expect, answer.status, &answer.body))
     }
 }

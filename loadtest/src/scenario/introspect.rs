@@ -4,6 +4,7 @@
 //! Judged: `active` must be what the kind of token says, and where both the token (a JWT) and the answer
 //! carry a `jti`, they must be one: an answer that belongs to another caller's token is the worst of all.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use crate::record::Wrong;
 use crate::rng::Rng;
 use crate::scenario::{Shot, Template};
+use crate::zipf::Zipf;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expect {
@@ -35,26 +37,43 @@ pub struct Card {
 /// Cards of each kind with the weight of the kind.
 #[derive(Clone, Default)]
 pub struct Deck {
-    kinds: Vec<(u32, Vec<Card>)>,
+    kinds: Vec<Kind>,
     weight_total: u64,
+}
+
+#[derive(Clone)]
+struct Kind {
+    weight: u32,
+    cards: Vec<Card>,
+    /// None: each as often as another.
+    draw: Option<Zipf>,
 }
 
 impl Deck {
     /// Kinds without weight or cards are never drawn.
     pub fn add(&mut self, weight: u32, cards: Vec<Card>) {
+        self.add_drawn(weight, cards, None);
+    }
+
+    /// `draw` was made for as many items as there are cards.
+    pub fn add_drawn(&mut self, weight: u32, cards: Vec<Card>, draw: Option<Zipf>) {
         if weight > 0 && !cards.is_empty() {
             self.weight_total += u64::from(weight);
-            self.kinds.push((weight, cards));
+            self.kinds.push(Kind { weight, cards, draw });
         }
     }
 
     fn draw(&self, rng: &mut Rng) -> Option<&Card> {
         let mut at = rng.below(self.weight_total as usize) as u64;
-        for (weight, cards) in &self.kinds {
-            if at < u64::from(*weight) {
-                return cards.get(rng.below(cards.len()));
+        for kind in &self.kinds {
+            if at < u64::from(kind.weight) {
+                let index = match &kind.draw {
+                    Some(zipf) => zipf.draw(rng),
+                    None => rng.below(kind.cards.len()),
+                };
+                return kind.cards.get(index);
             }
-            at -= u64::from(*weight);
+            at -= u64::from(kind.weight);
         }
         None
     }
@@ -88,20 +107,44 @@ pub struct Introspect {
     version: u64,
     deck: Arc<Deck>,
     rng: Rng,
+    /// Answers that were found right, by the token they were found right for: reading JSON is a quarter of what the
+    /// generator spends, and the same answer to the same question need not be read twice.
+    right: HashMap<usize, Box<[u8]>>,
 }
 
 impl Introspect {
     pub fn new(template: Template, shared: Arc<SharedDeck>, rng: Rng) -> Self {
         let (version, deck) = shared.current();
-        Self { template, shared, version, deck, rng }
+        Self { template, shared, version, deck, rng, right: HashMap::new() }
     }
 
     pub fn aim(&mut self) -> Shot {
         if self.shared.version.load(Ordering::Relaxed) != self.version {
             (self.version, self.deck) = self.shared.current();
+            // Tokens are told apart by where their names lie, and those of the old deck are gone.
+            self.right.clear();
         }
         let card = self.deck.draw(&mut self.rng).cloned().unwrap_or_else(Card::empty);
-        Shot { request: self.template.with(&card.body), body: card.body, expect: card.expect }
+        Shot { body: card.body, expect: card.expect }
+    }
+
+    pub fn judge(&mut self, expect: &Expect, body: &[u8]) -> Result<(), Wrong> {
+        let Expect::Live { jti: Some(jti) } = expect else {
+            return if *expect == Expect::Dead && body == INACTIVE { Ok(()) } else { judge(expect, body) };
+        };
+        let token = jti.as_ptr().addr();
+        if self.right.get(&token).is_some_and(|right| **right == *body) {
+            return Ok(());
+        }
+        judge(expect, body)?;
+        if self.right.len() < REMEMBERED {
+            self.right.insert(token, body.into());
+        }
+        Ok(())
+    }
+
+    pub fn template(&self) -> &Template {
+        &self.template
     }
 }
 
@@ -147,6 +190,9 @@ pub fn find_jti(token: &str) -> Option<Arc<str>> {
     claims.jti.map(Arc::from)
 }
 
+const INACTIVE: &[u8] = br#"{"active":false}"#;
+const REMEMBERED: usize = 4096;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +228,22 @@ mod tests {
         assert_eq!(introspect.aim().body, "old");
         shared.replace(deck(b"new"));
         assert_eq!(introspect.aim().body, "new");
+    }
+
+    #[test]
+    fn only_the_very_answer_that_was_right_for_a_token_is_right_unread() {
+        let template = Template::new(&http::Uri::from_static("https://a/i"), None);
+        let mut introspect = Introspect::new(template, Arc::new(SharedDeck::new(Deck::default())), Rng::seeded(1, 0));
+        let live = |jti: &str| Expect::Live { jti: Some(Arc::from(jti)) };
+        let (a, b) = (live("a"), live("b"));
+        let answer = br#"{"active":true,"jti":"a"}"#;
+        assert_eq!(introspect.judge(&a, answer), Ok(()));
+        assert_eq!(introspect.judge(&a, answer), Ok(()));
+        assert_eq!(introspect.judge(&b, answer), Err(Wrong::OtherToken), "right for another");
+        assert_eq!(introspect.judge(&a, br#"{"active":false}"#), Err(Wrong::LiveAnsweredInactive));
+        assert_eq!(introspect.judge(&Expect::Dead, br#"{"active":false}"#), Ok(()));
+        assert_eq!(introspect.judge(&Expect::Dead, answer), Err(Wrong::DeadAnsweredActive));
+        assert_eq!(introspect.right.len(), 1);
     }
 
     #[test]

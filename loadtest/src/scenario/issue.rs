@@ -32,7 +32,11 @@ impl Issue {
     }
 
     pub fn aim(&self) -> Shot {
-        Shot { request: self.template.with(&self.body), body: self.body.clone(), expect: Expect::Issued }
+        Shot { body: self.body.clone(), expect: Expect::Issued }
+    }
+
+    pub fn template(&self) -> &Template {
+        &self.template
     }
 
     pub fn judge(&mut self, body: &[u8]) -> Result<(), Wrong> {

@@ -17,9 +17,8 @@ pub enum Scenario {
     Issue(Issue),
 }
 
-/// One request, ready to be sent, and what its answer must be.
+/// What one request asks, and what its answer must be. The rest of it is the scenario's template.
 pub struct Shot {
-    pub request: Request<()>,
     pub body: Bytes,
     pub expect: Expect,
 }
@@ -32,10 +31,17 @@ impl Scenario {
         }
     }
 
+    pub fn template(&self) -> &Template {
+        match self {
+            Self::Introspect(introspect) => introspect.template(),
+            Self::Issue(issue) => issue.template(),
+        }
+    }
+
     pub fn judge(&mut self, expect: &Expect, status: StatusCode, body: &[u8]) -> Result<(), Kind> {
         check_status(status)?;
         match self {
-            Self::Introspect(_) => introspect::judge(expect, body),
+            Self::Introspect(introspect) => introspect.judge(expect, body),
             Self::Issue(issue) => issue.judge(body),
         }
         .map_err(Kind::Wrong)
@@ -64,7 +70,7 @@ impl Template {
         Self(request)
     }
 
-    fn with(&self, body: &Bytes) -> Request<()> {
+    pub fn with(&self, body: &Bytes) -> Request<()> {
         let mut request = self.0.clone();
         request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         request

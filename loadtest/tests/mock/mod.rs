@@ -1,7 +1,9 @@
 //! A small authorization server: discovery, client_credentials, introspection, revocation. Its tokens are JWTs in shape,
 //! with a `jti`; it remembers which it has issued and which it has revoked.
 
-use std::collections::{HashMap, HashSet};
+pub mod harness;
+
+use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +17,7 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{Request, Response};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -35,6 +38,14 @@ pub enum Manner {
     ShortLives,
     /// Each connection ends after 60 requests.
     HangsUp,
+    /// HTTP/1.1 and nothing newer, chunked, and a new connection after 20 requests.
+    Http1,
+    /// No session is ever resumed.
+    ForgetsSessions,
+    /// A revocation shows 150 ms after it was answered.
+    RevokesLate,
+    /// With SigID's bench routes; every fifth login is refused.
+    Bench,
 }
 
 pub struct Mock {
@@ -49,7 +60,9 @@ struct State {
     issuer: String,
     /// Serial number and end of life.
     tokens: Mutex<HashMap<String, (u64, Instant)>>,
-    revoked: Mutex<HashSet<String>>,
+    revoked: Mutex<HashMap<String, Instant>>,
+    minted: AtomicU64,
+    logins: AtomicU64,
     introspections: AtomicU64,
     loaded_since: Mutex<Option<Instant>>,
 }
@@ -72,6 +85,8 @@ impl Mock {
             issuer: format!("https://localhost:{port}"),
             tokens: Mutex::default(),
             revoked: Mutex::default(),
+            minted: AtomicU64::new(0),
+            logins: AtomicU64::new(0),
             introspections: AtomicU64::new(0),
             loaded_since: Mutex::default(),
         });
@@ -82,6 +97,10 @@ impl Mock {
 
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
+    }
+
+    pub fn minted(&self) -> u64 {
+        self.state.minted.load(Ordering::Relaxed)
     }
 
     pub fn wait_for_introspections(&self, count: u64) {
@@ -122,7 +141,14 @@ fn serve(listener: std::net::TcpListener, certificate: &rcgen::CertifiedKey<rcge
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = config.with_no_client_auth().with_single_cert(vec![certificate.cert.der().clone()], key).unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = if state.manner == Manner::Http1 {
+        vec![b"http/1.1".to_vec()]
+    } else {
+        vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+    };
+    if state.manner == Manner::ForgetsSessions {
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    }
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async move {
@@ -137,6 +163,11 @@ fn serve(listener: std::net::TcpListener, certificate: &rcgen::CertifiedKey<rcge
 async fn connection(acceptor: TlsAcceptor, socket: TcpStream, state: Arc<State>) {
     socket.set_nodelay(true).unwrap();
     let Ok(stream) = acceptor.accept(socket).await else { return };
+    if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        // The peer may go away at any moment.
+        let _ = http1(stream, state).await;
+        return;
+    }
     let Ok(mut wire) = h2::server::handshake(stream).await else { return };
     let mut introspections = 0;
     while let Some(Ok((request, respond))) = wire.accept().await {
@@ -155,28 +186,86 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         let _ = incoming.flow_control().release_capacity(chunk.len());
         body.extend_from_slice(&chunk);
     }
-    let form = form(&String::from_utf8(body).unwrap());
     let authorization = head.headers.get("authorization").map(|v| v.to_str().unwrap().to_owned());
-    let known = is_known(authorization.as_deref(), &form);
-    let (status, text) = match head.uri.path() {
+    let (status, text) = reply(head.uri.path(), authorization.as_deref(), body, &state).await;
+    let response = Response::builder().status(status).header("server", "mock/1");
+    let response = if status == 503 { response.header("retry-after", "1") } else { response };
+    if let Ok(mut stream) = respond.send_response(response.body(()).unwrap(), text.is_empty())
+        && !text.is_empty()
+    {
+        let _ = stream.send_data(Bytes::from(text), true);
+    }
+}
+
+/// One request after another; the answer in two chunks, and after twenty of them no more.
+async fn http1(stream: tokio_rustls::server::TlsStream<TcpStream>, state: Arc<State>) -> std::io::Result<()> {
+    let mut stream = tokio::io::BufReader::new(stream);
+    for served in 1..=20 {
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        let Some(path) = line.split(' ').nth(1).map(str::to_owned) else { return Ok(()) };
+        let (mut authorization, mut length) = (None, 0);
+        loop {
+            line.clear();
+            stream.read_line(&mut line).await?;
+            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            match name.to_ascii_lowercase().as_str() {
+                "authorization" => authorization = Some(value.to_owned()),
+                "content-length" => length = value.parse().unwrap(),
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
+        let (status, text) = reply(&path, authorization.as_deref(), body, &state).await;
+        let close = if served == 20 { "Connection: close\r\n" } else { "" };
+        let (a, b) = text.split_at(text.len() / 2);
+        let chunk =
+            |part: &str| if part.is_empty() { String::new() } else { format!("{:x}\r\n{part}\r\n", part.len()) };
+        let answer = format!(
+            "HTTP/1.1 {status} X\r\nServer: mock/1\r\n{close}Transfer-Encoding: chunked\r\n\r\n{}{}0\r\n\r\n",
+            chunk(a),
+            chunk(b)
+        );
+        stream.write_all(answer.as_bytes()).await?;
+        stream.flush().await?;
+    }
+    stream.shutdown().await
+}
+
+async fn reply(path: &str, authorization: Option<&str>, body: Vec<u8>, state: &State) -> (u16, String) {
+    let form = form(&String::from_utf8(body).unwrap());
+    let known = is_known(authorization, &form);
+    match path {
         "/.well-known/openid-configuration" => (200, discovery(&state.issuer)),
-        "/token" if known => (200, issue(&state)),
-        "/introspect" if known => match introspect(&state, &form).await {
+        "/token" if known => (200, issue(state)),
+        "/introspect" if known => match introspect(state, &form).await {
             Some(text) => (200, text),
             None => std::future::pending().await,
         },
         "/revoke" if known => {
-            state.revoked.lock().unwrap().insert(form["token"].clone());
+            let late = if state.manner == Manner::RevokesLate { 150 } else { 0 };
+            let from = Instant::now() + Duration::from_millis(late);
+            state.revoked.lock().unwrap().insert(form["token"].clone(), from);
             (200, String::new())
+        }
+        "/bench/mint" if known && state.manner == Manner::Bench => {
+            let count: u64 = form["count"].parse().unwrap();
+            state.minted.fetch_add(count, Ordering::Relaxed);
+            (200, format!(r#"{{"minted":{count},"tokens":["x"]}}"#))
+        }
+        "/bench/clients" if known && state.manner == Manner::Bench => {
+            (200, format!(r#"{{"created":{}}}"#, form["count"]))
+        }
+        "/bench/hash" if known && state.manner == Manner::Bench => {
+            if state.logins.fetch_add(1, Ordering::Relaxed) % 5 == 4 {
+                return (503, String::new());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            (200, r#"{"ms":20,"queued_ms":0}"#.to_owned())
         }
         "/token" | "/introspect" | "/revoke" => (401, r#"{"error":"invalid_client"}"#.to_owned()),
         _ => (404, String::new()),
-    };
-    let response = Response::builder().status(status).header("server", "mock/1").body(()).unwrap();
-    if let Ok(mut stream) = respond.send_response(response, text.is_empty())
-        && !text.is_empty()
-    {
-        let _ = stream.send_data(Bytes::from(text), true);
     }
 }
 
@@ -208,7 +297,8 @@ async fn introspect(state: &State, form: &HashMap<String, String>) -> Option<Str
     let token = &form["token"];
     let issued = state.tokens.lock().unwrap().get(token).copied();
     let serial = issued.filter(|(_, end)| *end > Instant::now()).map(|(serial, _)| serial);
-    let revoked = state.manner != Manner::ForgetsRevocations && state.revoked.lock().unwrap().contains(token);
+    let revoked = state.manner != Manner::ForgetsRevocations
+        && state.revoked.lock().unwrap().get(token).is_some_and(|from| *from <= Instant::now());
     let Some(serial) = serial.filter(|_| !revoked) else { return Some(r#"{"active":false}"#.to_owned()) };
     let jti = if state.manner == Manner::MixesTokensUp && count > 0 { 0 } else { serial };
     Some(format!(r#"{{"active":true,"client_id":"load","jti":"t{jti}"}}"#))
