@@ -12,7 +12,7 @@
 //! that names the cure; nothing else is ever served that way. Both cases are counted, and logged
 //! once per address ([`ADDRESSES_LOGGED_MAX`] addresses).
 
-use crate::affinity::{allowed_cores, pin};
+use crate::affinity::{allowed_cores, pin, prefer_latency};
 use crate::backend::ColdQueue;
 use crate::h2::{self, Watch};
 use crate::http::{Outcome, Request};
@@ -212,6 +212,7 @@ pub fn start<S: Service>(
             if let Some(core) = core {
                 pin(core);
             }
+            prefer_latency();
             let shard = Shard::new(index, &settings, tls, cold, make(index), logged);
             if let Err(error) = run(shard, listener, receiver, &starting) {
                 let _ = starting.send(Err(error));
