@@ -444,7 +444,7 @@ fn check_scope(said: &Said<'_>) -> Result<Scope, RegistrationFault> {
     match said.text("scope") {
         None => Ok(Scope::default()),
         Some(text) => Scope::parse(&text)
-            .or_else(|_| fault("scope", "is up to 64 words of printable ASCII, parted by single spaces")),
+            .or_else(|_| fault("scope", "must be up to 64 words of printable ASCII, parted by single spaces")),
     }
 }
 
@@ -488,14 +488,14 @@ fn check_jwks(said: &Said<'_>) -> Result<Option<Value>, RegistrationFault> {
     match JwkSet::from_value(jwks) {
         Ok(set) if set.is_empty() => fault("jwks", "holds no key that can be used here"),
         Ok(_) => Ok(Some(jwks.clone())),
-        Err(_) => fault("jwks", "is a JWK Set of public keys (EC P-256 or P-384, Ed25519, RSA)"),
+        Err(_) => fault("jwks", "must be a JWK Set of public keys (EC P-256 or P-384, Ed25519, RSA)"),
     }
 }
 
 fn check_response_types(said: &Said<'_>, registration: &Registration) -> Result<(), RegistrationFault> {
     let types = said.list("response_types");
     if types.iter().any(|text| text != "code") {
-        return fault("response_types", "is code; there is no other (OAuth 2.1)");
+        return fault("response_types", "must be code; there is no other (OAuth 2.1)");
     }
     if !types.is_empty() && registration.response_types().is_empty() {
         return fault("response_types", "code goes with the grant type authorization_code");
