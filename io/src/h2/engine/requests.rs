@@ -125,19 +125,26 @@ impl Engine {
         {
             return Ok(Ok(head.clone()));
         }
-        let mut builder = Builder::new(self.bounds.header_list_bytes_max as usize);
-        let has_changed = self
-            .decoder
-            .decode(block, |field, bytes| builder.take(field, bytes))
-            .map_err(|_| Reason::CompressionError)?;
+        let (builder, has_changed) = self.decode(block)?;
         let head = builder.finish().map(Rc::new);
-        self.memo = match &head {
-            Ok(head) if !has_changed && head.list_bytes <= MEMO_BYTES_MAX => Some((block.into(), head.clone())),
-            // What is remembered was decoded by a table that is another now.
-            _ if has_changed => None,
-            _ => self.memo.take(),
-        };
+        if let Ok(head) = &head
+            && !has_changed
+            && head.list_bytes <= MEMO_BYTES_MAX
+        {
+            self.memo = Some((block.into(), head.clone()));
+        }
         Ok(head)
+    }
+
+    /// The fields of a block, and whether the table is another now: then what is remembered means nothing any more.
+    fn decode(&mut self, block: &[u8]) -> Result<(Builder, bool), Reason> {
+        let mut builder = Builder::new(self.bounds.header_list_bytes_max as usize);
+        let decoded = self.decoder.decode(block, |field, bytes| builder.take(field, bytes));
+        let has_changed = decoded.map_err(|_| Reason::CompressionError)?;
+        if has_changed {
+            self.memo = None;
+        }
+        Ok((builder, has_changed))
     }
 
     fn open(&self, id: u32, head: Rc<Head>, is_ended: bool) -> Stream {
@@ -164,14 +171,7 @@ impl Engine {
         app: &mut impl Application,
         out: &mut Vec<u8>,
     ) -> Result<(), Reason> {
-        let mut builder = Builder::new(self.bounds.header_list_bytes_max as usize);
-        if self
-            .decoder
-            .decode(block, |field, bytes| builder.take(field, bytes))
-            .map_err(|_| Reason::CompressionError)?
-        {
-            self.memo = None;
-        }
+        let (builder, _) = self.decode(block)?;
         let Some(at) = self.find(id) else {
             // Section 5.1: a stream that we reset may still be spoken of; one that the peer ended may not.
             return if self.reset_streams.contains(&id) { Ok(()) } else { Err(Reason::StreamClosed) };
