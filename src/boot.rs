@@ -196,8 +196,26 @@ async fn run(
         () = signals.wait(&tls, &senders) => None,
         shard = shards.ended() => Some(shard),
     };
-    tracing::info!("draining");
     shared.set_draining();
+    end(shards, drain, stop_intake, intake, hash_pool, pools).await;
+    match ended {
+        None => Ok(()),
+        Some(shard) => {
+            Err(BootFault::Refused(format!("shard {shard} ended; the process stops, so that another takes over")))
+        }
+    }
+}
+
+/// The ordered end: connections, then what they asked of the backend, then what the backend stands on.
+async fn end(
+    shards: Shards<EdgeMessage>,
+    drain: Duration,
+    stop_intake: oneshot::Sender<()>,
+    intake: impl Future,
+    hash_pool: Option<Arc<HashPool>>,
+    pools: Pools,
+) {
+    tracing::info!("draining");
     if tokio::time::timeout(drain + BACKEND_STOP, cold::wait_blocking(move || shards.drain())).await.is_err() {
         tracing::error!("a shard did not end in time");
     }
@@ -208,12 +226,6 @@ async fn run(
     }
     pools.close().await;
     tracing::info!("stopped");
-    match ended {
-        None => Ok(()),
-        Some(shard) => {
-            Err(BootFault::Refused(format!("shard {shard} ended; the process stops, so that another takes over")))
-        }
-    }
 }
 
 /// Lets the database's fail points follow a file, in development only.
