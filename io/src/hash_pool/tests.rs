@@ -258,14 +258,15 @@ async fn the_asker_has_an_answer_by_the_deadline_whatever_the_threads_do() {
     let thread = queue::start(&queue, vec![desk.clone()]).unwrap();
     let settings = PoolSettings { deadline: Duration::from_millis(1), ..SETTINGS };
     let pool = HashPool { settings, queue, threads: Mutex::new(vec![thread]) };
-    for reason in ["begun and not finished", "never begun"] {
-        assert_eq!(pool.hash(password("x"), &[0; 16], CHEAP).await.unwrap_err(), HashFault::Late, "{reason}");
-    }
+    // A busy machine may let the millisecond pass before the job is begun: then it is asked again.
     let work = loop {
+        assert_eq!(pool.hash(password("begun"), &[0; 16], CHEAP).await.unwrap_err(), HashFault::Late);
         if let Some(work) = desk.find_given() {
             break work;
         }
     };
+    let never_begun = pool.hash(password("waits"), &[0; 16], CHEAP).await;
+    assert_eq!(never_begun.unwrap_err(), HashFault::Late);
     desk.lay_back(compute(work, &mut vec![Block::new(); 256]));
     pool.queue.ring();
     pool.close().await;
