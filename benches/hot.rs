@@ -16,6 +16,7 @@ use sigid_core::basic::{BASIC_BYTES_MAX, decode_basic};
 use sigid_core::form::{self, Form};
 use sigid_core::secret::Digest32;
 use sigid_core::{b64, marks, token};
+use sigid_edge::cache::ReplyCache;
 use sigid_edge::introspect;
 use sigid_edge::shard::Memo;
 use sigid_io::backend;
@@ -76,6 +77,14 @@ fn answers(criterion: &mut Criterion, world: &World) {
             world.ask(&mut memo)
         });
     });
+    world.check_live();
+    criterion.bench_function("session_check_cached", |bencher| bencher.iter(|| world.check()));
+    criterion.bench_function("session_check_opened", |bencher| {
+        bencher.iter(|| {
+            *world.shard.checks.borrow_mut() = ReplyCache::new(4);
+            world.check()
+        });
+    });
 }
 
 fn parts(criterion: &mut Criterion, world: &World) {
@@ -112,7 +121,8 @@ fn hashes(criterion: &mut Criterion) {
         });
     });
     let deadline = Duration::from_mins(1);
-    let settings = PoolSettings { threads: 1, queue_max: 1, deadline, memory_kib_max: cost.memory_kib };
+    let memory_kib = cost.memory_kib;
+    let settings = PoolSettings { threads: 1, queue_max: 1, deadline, memory_kib, memory_kib_max: memory_kib };
     let pool = HashPool::start(settings).unwrap();
     let runtime = backend::runtime(1).unwrap();
     criterion.bench_function("argon2_pool", |bencher| {
@@ -130,6 +140,8 @@ const RATIOS: &[(&str, &str, &str)] = &[
     ("answer_cached", "es256_verify_bare", "what the caches save"),
     ("answer_cached", "answer_signature_known", "what level 1 saves beside level 2"),
     ("answer_cached", "answer_cached_first_on_connection", "what the connection's memo saves"),
+    ("session_check_cached", "answer_cached", "a session check beside an introspection; at most 1.00"),
+    ("session_check_cached", "session_check_opened", "what level 1 saves of a session check"),
     ("form_in_place", "form_parse", "what reading in place saves"),
     ("argon2_pool", "argon2_bare", "what the pool adds to a hash on a quiet core; at most 1.05"),
     ("digest_highway_900", "digest_sha256_900", "what the keyed fast hash saves"),

@@ -96,6 +96,11 @@ begin
     select * from (values
       ('auth', 'marks', 'expires_at', present),
       ('auth', 'assertion_replays', 'expires_at', present),
+      ('auth', 'sessions', 'created_at', present - interval '91 days'),
+      ('auth', 'session_clients', 'created_at', present - interval '91 days'),
+      ('auth', 'registrations', 'created_at', present - interval '2 days'),
+      ('auth', 'links', 'created_at', present - interval '8 days'),
+      ('async', 'mail', 'created_at', present - interval '30 days'),
       ('async', 'feed', 'created_at', present - interval '2 days'),
       ('async', 'events', 'created_at', present - greatest(events_kept, interval '30 days'))
     ) as families (space, parent, clock, horizon)
@@ -127,6 +132,10 @@ CREATE FUNCTION public.app_scope() RETURNS text
 CREATE FUNCTION public.app_tenant() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (NULLIF(current_setting('app.tenant'::text, true), ''::text))::uuid;
+
+CREATE FUNCTION public.app_user() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('app.user'::text, true), ''::text))::uuid;
 
 CREATE TABLE async.events (
     event_id uuid NOT NULL,
@@ -189,6 +198,45 @@ ALTER TABLE async.feed ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE async.mail (
+    mail_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    tenant_id uuid,
+    template text NOT NULL,
+    locale text NOT NULL,
+    recipient text NOT NULL,
+    recipient_key text DEFAULT ''::text NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    fault text,
+    CONSTRAINT mail_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'dropped'::text, 'dead'::text])))
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE ONLY async.mail FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE async.mail_default (
+    mail_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    tenant_id uuid,
+    template text NOT NULL,
+    locale text NOT NULL,
+    recipient text NOT NULL,
+    recipient_key text DEFAULT ''::text NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    fault text,
+    CONSTRAINT mail_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'dropped'::text, 'dead'::text])))
+);
+
+ALTER TABLE ONLY async.mail_default FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE auth.assertion_replays (
     digest bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL,
@@ -205,6 +253,50 @@ CREATE TABLE auth.assertion_replays_default (
 );
 
 ALTER TABLE ONLY auth.assertion_replays_default FORCE ROW LEVEL SECURITY;
+
+CREATE UNLOGGED TABLE auth.limit_counters (
+    digest bytea NOT NULL,
+    name text NOT NULL,
+    spent bigint NOT NULL,
+    until_us bigint NOT NULL,
+    spent_max bigint NOT NULL,
+    window_us bigint NOT NULL,
+    lock_us bigint NOT NULL,
+    unit_us bigint NOT NULL,
+    cleared_s bigint DEFAULT 0 NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT limit_counters_digest_check CHECK ((length(digest) = 16)),
+    CONSTRAINT limit_counters_spent_max_check CHECK ((spent_max > 0))
+);
+
+ALTER TABLE ONLY auth.limit_counters FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.links (
+    digest bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    purpose text NOT NULL,
+    user_id uuid,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT links_digest_check CHECK ((length(digest) = 32))
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE ONLY auth.links FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.links_default (
+    digest bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    purpose text NOT NULL,
+    user_id uuid,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT links_digest_check CHECK ((length(digest) = 32))
+);
+
+ALTER TABLE ONLY auth.links_default FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE auth.marks (
     mark_key bytea NOT NULL,
@@ -226,6 +318,105 @@ CREATE TABLE auth.marks_default (
 );
 
 ALTER TABLE ONLY auth.marks_default FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.registrations (
+    registration_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    email text NOT NULL,
+    email_key text NOT NULL,
+    password_hash text NOT NULL,
+    display_name text NOT NULL,
+    locale text,
+    next text DEFAULT ''::text NOT NULL,
+    browser bytea NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT registrations_browser_check CHECK ((length(browser) = 32))
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE ONLY auth.registrations FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.registrations_default (
+    registration_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    email text NOT NULL,
+    email_key text NOT NULL,
+    password_hash text NOT NULL,
+    display_name text NOT NULL,
+    locale text,
+    next text DEFAULT ''::text NOT NULL,
+    browser bytea NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT registrations_browser_check CHECK ((length(browser) = 32))
+);
+
+ALTER TABLE ONLY auth.registrations_default FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.session_clients (
+    session_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    client_id text NOT NULL,
+    tenant_id uuid NOT NULL,
+    sub text NOT NULL
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE ONLY auth.session_clients FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.session_clients_default (
+    session_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    client_id text NOT NULL,
+    tenant_id uuid NOT NULL,
+    sub text NOT NULL
+);
+
+ALTER TABLE ONLY auth.session_clients_default FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.sessions (
+    session_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    digest bytea NOT NULL,
+    user_id uuid NOT NULL,
+    authentications jsonb NOT NULL,
+    acr text NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    user_agent text DEFAULT ''::text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    binding bytea,
+    ended_at timestamp with time zone,
+    CONSTRAINT sessions_address_check CHECK ((length(address) <= 64)),
+    CONSTRAINT sessions_binding_check CHECK ((length(binding) = 32)),
+    CONSTRAINT sessions_digest_check CHECK ((length(digest) = 32)),
+    CONSTRAINT sessions_user_agent_check CHECK ((length(user_agent) <= 512))
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE ONLY auth.sessions FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE auth.sessions_default (
+    session_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    digest bytea NOT NULL,
+    user_id uuid NOT NULL,
+    authentications jsonb NOT NULL,
+    acr text NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    user_agent text DEFAULT ''::text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    binding bytea,
+    ended_at timestamp with time zone,
+    CONSTRAINT sessions_address_check CHECK ((length(address) <= 64)),
+    CONSTRAINT sessions_binding_check CHECK ((length(binding) = 32)),
+    CONSTRAINT sessions_digest_check CHECK ((length(digest) = 32)),
+    CONSTRAINT sessions_user_agent_check CHECK ((length(user_agent) <= 512))
+);
+
+ALTER TABLE ONLY auth.sessions_default FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE auth.signing_keys (
     kid text NOT NULL,
@@ -300,6 +491,42 @@ CREATE TABLE control.tenants (
 
 ALTER TABLE ONLY control.tenants FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE identity.memberships (
+    tenant_id uuid NOT NULL,
+    sub text NOT NULL,
+    user_id uuid,
+    state text NOT NULL,
+    consented text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT memberships_state_check CHECK ((state = ANY (ARRAY['invited'::text, 'active'::text, 'suspended'::text, 'removed'::text]))),
+    CONSTRAINT memberships_sub_check CHECK (((length(sub) >= 16) AND (length(sub) <= 255)))
+);
+
+ALTER TABLE ONLY identity.memberships FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE identity.users (
+    user_id uuid NOT NULL,
+    email text NOT NULL,
+    email_key text NOT NULL,
+    email_verified_at timestamp with time zone,
+    password_hash text,
+    password_changed_at timestamp with time zone,
+    state text DEFAULT 'active'::text NOT NULL,
+    claims jsonb DEFAULT '{}'::jsonb NOT NULL,
+    locale text,
+    deletes_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT users_check CHECK (((deletes_at IS NOT NULL) = (state = 'deleting'::text))),
+    CONSTRAINT users_email_check CHECK (((length(email) >= 3) AND (length(email) <= 320))),
+    CONSTRAINT users_email_key_check CHECK (((length(email_key) >= 3) AND (length(email_key) <= 320))),
+    CONSTRAINT users_password_hash_check CHECK ((length(password_hash) <= 1024)),
+    CONSTRAINT users_state_check CHECK ((state = ANY (ARRAY['active'::text, 'disabled'::text, 'deleting'::text])))
+);
+
+ALTER TABLE ONLY identity.users FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.sigid_migrations (
     name text NOT NULL,
     sha256 text NOT NULL,
@@ -310,9 +537,19 @@ ALTER TABLE ONLY async.events ATTACH PARTITION async.events_default DEFAULT;
 
 ALTER TABLE ONLY async.feed ATTACH PARTITION async.feed_default DEFAULT;
 
+ALTER TABLE ONLY async.mail ATTACH PARTITION async.mail_default DEFAULT;
+
 ALTER TABLE ONLY auth.assertion_replays ATTACH PARTITION auth.assertion_replays_default DEFAULT;
 
+ALTER TABLE ONLY auth.links ATTACH PARTITION auth.links_default DEFAULT;
+
 ALTER TABLE ONLY auth.marks ATTACH PARTITION auth.marks_default DEFAULT;
+
+ALTER TABLE ONLY auth.registrations ATTACH PARTITION auth.registrations_default DEFAULT;
+
+ALTER TABLE ONLY auth.session_clients ATTACH PARTITION auth.session_clients_default DEFAULT;
+
+ALTER TABLE ONLY auth.sessions ATTACH PARTITION auth.sessions_default DEFAULT;
 
 ALTER TABLE ONLY async.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (event_id, created_at);
@@ -326,17 +563,50 @@ ALTER TABLE ONLY async.feed
 ALTER TABLE ONLY async.feed_default
     ADD CONSTRAINT feed_default_pkey PRIMARY KEY (id, created_at);
 
+ALTER TABLE ONLY async.mail
+    ADD CONSTRAINT mail_pkey PRIMARY KEY (mail_id, created_at);
+
+ALTER TABLE ONLY async.mail_default
+    ADD CONSTRAINT mail_default_pkey PRIMARY KEY (mail_id, created_at);
+
 ALTER TABLE ONLY auth.assertion_replays
     ADD CONSTRAINT assertion_replays_pkey PRIMARY KEY (digest, expires_at);
 
 ALTER TABLE ONLY auth.assertion_replays_default
     ADD CONSTRAINT assertion_replays_default_pkey PRIMARY KEY (digest, expires_at);
 
+ALTER TABLE ONLY auth.limit_counters
+    ADD CONSTRAINT limit_counters_pkey PRIMARY KEY (digest);
+
+ALTER TABLE ONLY auth.links
+    ADD CONSTRAINT links_pkey PRIMARY KEY (digest, created_at);
+
+ALTER TABLE ONLY auth.links_default
+    ADD CONSTRAINT links_default_pkey PRIMARY KEY (digest, created_at);
+
 ALTER TABLE ONLY auth.marks
     ADD CONSTRAINT marks_pkey PRIMARY KEY (mark_key, at_s, expires_at);
 
 ALTER TABLE ONLY auth.marks_default
     ADD CONSTRAINT marks_default_pkey PRIMARY KEY (mark_key, at_s, expires_at);
+
+ALTER TABLE ONLY auth.registrations
+    ADD CONSTRAINT registrations_pkey PRIMARY KEY (registration_id, created_at);
+
+ALTER TABLE ONLY auth.registrations_default
+    ADD CONSTRAINT registrations_default_pkey PRIMARY KEY (registration_id, created_at);
+
+ALTER TABLE ONLY auth.session_clients
+    ADD CONSTRAINT session_clients_pkey PRIMARY KEY (session_id, client_id, created_at);
+
+ALTER TABLE ONLY auth.session_clients_default
+    ADD CONSTRAINT session_clients_default_pkey PRIMARY KEY (session_id, client_id, created_at);
+
+ALTER TABLE ONLY auth.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (session_id, created_at);
+
+ALTER TABLE ONLY auth.sessions_default
+    ADD CONSTRAINT sessions_default_pkey PRIMARY KEY (session_id, created_at);
 
 ALTER TABLE ONLY auth.signing_keys
     ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (kid);
@@ -356,6 +626,15 @@ ALTER TABLE ONLY control.tenants
 ALTER TABLE ONLY control.tenants
     ADD CONSTRAINT tenants_slug_key UNIQUE (slug);
 
+ALTER TABLE ONLY identity.memberships
+    ADD CONSTRAINT memberships_pkey PRIMARY KEY (tenant_id, sub);
+
+ALTER TABLE ONLY identity.users
+    ADD CONSTRAINT users_email_key_key UNIQUE (email_key);
+
+ALTER TABLE ONLY identity.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (user_id);
+
 ALTER TABLE ONLY public.sigid_migrations
     ADD CONSTRAINT sigid_migrations_pkey PRIMARY KEY (name);
 
@@ -367,6 +646,24 @@ CREATE INDEX feed_xid_id_idx ON ONLY async.feed USING btree (xid, id);
 
 CREATE INDEX feed_default_xid_id_idx ON async.feed_default USING btree (xid, id);
 
+CREATE INDEX mail_next_at_idx ON ONLY async.mail USING btree (next_at) WHERE (state = 'queued'::text);
+
+CREATE INDEX mail_default_next_at_idx ON async.mail_default USING btree (next_at) WHERE (state = 'queued'::text);
+
+CREATE INDEX mail_recipient_key_idx ON ONLY async.mail USING btree (recipient_key, template, created_at);
+
+CREATE INDEX mail_default_recipient_key_template_created_at_idx ON async.mail_default USING btree (recipient_key, template, created_at);
+
+CREATE INDEX limit_counters_changed_at_idx ON auth.limit_counters USING btree (changed_at);
+
+CREATE INDEX links_user_id_idx ON ONLY auth.links USING btree (user_id);
+
+CREATE INDEX links_default_user_id_idx ON auth.links_default USING btree (user_id);
+
+CREATE INDEX sessions_user_id_idx ON ONLY auth.sessions USING btree (user_id);
+
+CREATE INDEX sessions_default_user_id_idx ON auth.sessions_default USING btree (user_id);
+
 CREATE UNIQUE INDEX signing_keys_one_next ON auth.signing_keys USING btree (alg) WHERE (state = 'next'::text);
 
 CREATE INDEX client_audiences_client_id_idx ON control.client_audiences USING btree (client_id);
@@ -374,6 +671,10 @@ CREATE INDEX client_audiences_client_id_idx ON control.client_audiences USING bt
 CREATE INDEX client_secrets_client_id_idx ON control.client_secrets USING btree (client_id);
 
 CREATE INDEX clients_tenant_id_client_id_idx ON control.clients USING btree (tenant_id, client_id);
+
+CREATE UNIQUE INDEX memberships_user_id_tenant_id_key ON identity.memberships USING btree (user_id, tenant_id);
+
+CREATE INDEX users_deletes_at_idx ON identity.users USING btree (deletes_at) WHERE (deletes_at IS NOT NULL);
 
 ALTER INDEX async.events_pkey ATTACH PARTITION async.events_default_pkey;
 
@@ -383,9 +684,27 @@ ALTER INDEX async.feed_pkey ATTACH PARTITION async.feed_default_pkey;
 
 ALTER INDEX async.feed_xid_id_idx ATTACH PARTITION async.feed_default_xid_id_idx;
 
+ALTER INDEX async.mail_next_at_idx ATTACH PARTITION async.mail_default_next_at_idx;
+
+ALTER INDEX async.mail_pkey ATTACH PARTITION async.mail_default_pkey;
+
+ALTER INDEX async.mail_recipient_key_idx ATTACH PARTITION async.mail_default_recipient_key_template_created_at_idx;
+
 ALTER INDEX auth.assertion_replays_pkey ATTACH PARTITION auth.assertion_replays_default_pkey;
 
+ALTER INDEX auth.links_pkey ATTACH PARTITION auth.links_default_pkey;
+
+ALTER INDEX auth.links_user_id_idx ATTACH PARTITION auth.links_default_user_id_idx;
+
 ALTER INDEX auth.marks_pkey ATTACH PARTITION auth.marks_default_pkey;
+
+ALTER INDEX auth.registrations_pkey ATTACH PARTITION auth.registrations_default_pkey;
+
+ALTER INDEX auth.session_clients_pkey ATTACH PARTITION auth.session_clients_default_pkey;
+
+ALTER INDEX auth.sessions_pkey ATTACH PARTITION auth.sessions_default_pkey;
+
+ALTER INDEX auth.sessions_user_id_idx ATTACH PARTITION auth.sessions_default_user_id_idx;
 
 ALTER TABLE ONLY control.client_audiences
     ADD CONSTRAINT client_audiences_client_id_fkey FOREIGN KEY (client_id) REFERENCES control.clients(client_id) ON DELETE CASCADE;
@@ -402,9 +721,23 @@ ALTER TABLE ONLY control.client_secrets
 ALTER TABLE ONLY control.clients
     ADD CONSTRAINT clients_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES control.tenants(tenant_id);
 
+ALTER TABLE ONLY identity.memberships
+    ADD CONSTRAINT memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES control.tenants(tenant_id);
+
+ALTER TABLE ONLY identity.memberships
+    ADD CONSTRAINT memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(user_id) ON DELETE SET NULL;
+
+CREATE POLICY accounts ON async.events FOR INSERT TO sigid_identity WITH CHECK (((( SELECT public.app_scope() AS app_scope) = 'accounts'::text) OR (( SELECT public.app_user() AS app_user) IS NOT NULL)));
+
+CREATE POLICY accounts ON async.feed FOR INSERT TO sigid_identity WITH CHECK (((( SELECT public.app_scope() AS app_scope) = 'accounts'::text) OR (( SELECT public.app_user() AS app_user) IS NOT NULL)));
+
+CREATE POLICY accounts ON async.mail FOR INSERT TO sigid_identity WITH CHECK (((( SELECT public.app_scope() AS app_scope) = 'accounts'::text) OR (( SELECT public.app_user() AS app_user) IS NOT NULL)));
+
 CREATE POLICY admin ON async.events TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
 
 CREATE POLICY admin ON async.feed TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON async.mail TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
 
 ALTER TABLE async.events ENABLE ROW LEVEL SECURITY;
 
@@ -424,11 +757,41 @@ CREATE POLICY jobs ON async.feed TO sigid_async USING ((( SELECT public.app_scop
 
 CREATE POLICY jobs ON async.feed_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
 
+CREATE POLICY jobs ON async.mail TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON async.mail_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+ALTER TABLE async.mail ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE async.mail_default ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY tenant ON async.events USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant ON async.feed FOR INSERT WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
+CREATE POLICY tenant ON async.mail FOR INSERT WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY accounts ON auth.limit_counters TO sigid_identity USING ((( SELECT public.app_scope() AS app_scope) = 'accounts'::text));
+
+CREATE POLICY accounts ON auth.links TO sigid_identity USING ((( SELECT public.app_scope() AS app_scope) = 'accounts'::text));
+
+CREATE POLICY accounts ON auth.marks FOR INSERT TO sigid_identity WITH CHECK (((( SELECT public.app_scope() AS app_scope) = 'accounts'::text) OR (( SELECT public.app_user() AS app_user) IS NOT NULL)));
+
+CREATE POLICY accounts ON auth.registrations TO sigid_identity USING ((( SELECT public.app_scope() AS app_scope) = 'accounts'::text));
+
+CREATE POLICY accounts ON auth.session_clients TO sigid_identity USING ((( SELECT public.app_scope() AS app_scope) = 'accounts'::text));
+
+CREATE POLICY accounts ON auth.sessions TO sigid_identity USING ((( SELECT public.app_scope() AS app_scope) = 'accounts'::text));
+
+CREATE POLICY admin ON auth.limit_counters TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON auth.links TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
 CREATE POLICY admin ON auth.marks TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON auth.session_clients TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON auth.sessions TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
 
 CREATE POLICY admin ON auth.signing_keys TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
 
@@ -446,13 +809,59 @@ CREATE POLICY feed ON auth.signing_keys FOR SELECT USING ((( SELECT public.app_s
 
 CREATE POLICY jobs ON auth.assertion_replays_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
 
+CREATE POLICY jobs ON auth.limit_counters TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON auth.links TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON auth.links_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON auth.marks FOR INSERT TO sigid_async WITH CHECK ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
 CREATE POLICY jobs ON auth.marks_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
 
+CREATE POLICY jobs ON auth.registrations TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON auth.registrations_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON auth.session_clients TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON auth.session_clients_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON auth.sessions TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON auth.sessions_default USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
 CREATE POLICY jobs ON auth.signing_keys TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+ALTER TABLE auth.limit_counters ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.links ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.links_default ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE auth.marks ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE auth.marks_default ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY person ON auth.links TO sigid_identity USING ((user_id = ( SELECT public.app_user() AS app_user)));
+
+CREATE POLICY person ON auth.session_clients TO sigid_identity USING (((( SELECT public.app_user() AS app_user) IS NOT NULL) AND (EXISTS ( SELECT
+   FROM auth.sessions s
+  WHERE ((s.session_id = session_clients.session_id) AND (s.created_at = session_clients.created_at))))));
+
+CREATE POLICY person ON auth.sessions TO sigid_identity USING ((user_id = ( SELECT public.app_user() AS app_user)));
+
+ALTER TABLE auth.registrations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.registrations_default ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.session_clients ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.session_clients_default ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.sessions_default ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE auth.signing_keys ENABLE ROW LEVEL SECURITY;
 
@@ -461,6 +870,8 @@ CREATE POLICY tenant ON auth.assertion_replays USING ((( SELECT public.app_tenan
 CREATE POLICY tenant ON auth.marks USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant ON auth.signing_keys FOR SELECT USING ((( SELECT public.app_tenant() AS app_tenant) IS NOT NULL));
+
+CREATE POLICY accounts ON control.tenants FOR SELECT TO sigid_identity USING ((( SELECT public.app_scope() AS app_scope) = 'accounts'::text));
 
 CREATE POLICY admin ON control.client_audiences TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
 
@@ -506,6 +917,32 @@ CREATE POLICY tenant ON control.tenants USING ((tenant_id = ( SELECT public.app_
 
 ALTER TABLE control.tenants ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY accounts ON identity.memberships TO sigid_identity USING ((( SELECT public.app_scope() AS app_scope) = 'accounts'::text));
+
+CREATE POLICY accounts ON identity.users TO sigid_identity USING ((( SELECT public.app_scope() AS app_scope) = 'accounts'::text));
+
+CREATE POLICY admin ON identity.memberships TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON identity.users TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY jobs ON identity.memberships TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+CREATE POLICY jobs ON identity.users TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
+
+ALTER TABLE identity.memberships ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY person ON identity.memberships TO sigid_identity USING ((user_id = ( SELECT public.app_user() AS app_user)));
+
+CREATE POLICY person ON identity.users TO sigid_identity USING ((user_id = ( SELECT public.app_user() AS app_user)));
+
+CREATE POLICY tenant ON identity.memberships USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant ON identity.users FOR SELECT TO sigid_identity, sigid_auth, sigid_control USING (((( SELECT public.app_tenant() AS app_tenant) IS NOT NULL) AND (EXISTS ( SELECT
+   FROM identity.memberships m
+  WHERE ((m.user_id = users.user_id) AND (m.tenant_id = ( SELECT public.app_tenant() AS app_tenant)))))));
+
+ALTER TABLE identity.users ENABLE ROW LEVEL SECURITY;
+
 GRANT USAGE ON SCHEMA async TO sigid_identity;
 GRANT USAGE ON SCHEMA async TO sigid_auth;
 GRANT USAGE ON SCHEMA async TO sigid_control;
@@ -519,8 +956,12 @@ GRANT USAGE ON SCHEMA auth TO sigid_async;
 GRANT USAGE ON SCHEMA control TO sigid_auth;
 GRANT USAGE ON SCHEMA control TO sigid_control;
 GRANT USAGE ON SCHEMA control TO sigid_async;
+GRANT USAGE ON SCHEMA control TO sigid_identity;
 
 GRANT USAGE ON SCHEMA identity TO sigid_identity;
+GRANT USAGE ON SCHEMA identity TO sigid_auth;
+GRANT USAGE ON SCHEMA identity TO sigid_control;
+GRANT USAGE ON SCHEMA identity TO sigid_async;
 
 REVOKE ALL ON FUNCTION async.create_day_partition(space text, parent text, clock text, day date) FROM PUBLIC;
 
@@ -532,18 +973,42 @@ GRANT ALL ON FUNCTION async.maintain_partitions(now timestamp with time zone, fa
 GRANT INSERT ON TABLE async.events TO sigid_auth;
 GRANT SELECT,INSERT ON TABLE async.events TO sigid_control;
 GRANT SELECT,INSERT ON TABLE async.events TO sigid_async;
+GRANT INSERT ON TABLE async.events TO sigid_identity;
 
-GRANT SELECT ON TABLE async.feed TO sigid_identity;
+GRANT SELECT,INSERT ON TABLE async.feed TO sigid_identity;
 GRANT SELECT,INSERT ON TABLE async.feed TO sigid_auth;
 GRANT SELECT,INSERT ON TABLE async.feed TO sigid_control;
 GRANT SELECT,INSERT ON TABLE async.feed TO sigid_async;
 
+GRANT INSERT ON TABLE async.mail TO sigid_identity;
+GRANT SELECT,INSERT ON TABLE async.mail TO sigid_control;
+GRANT SELECT,INSERT,UPDATE ON TABLE async.mail TO sigid_async;
+
 GRANT SELECT,INSERT ON TABLE auth.assertion_replays TO sigid_auth;
 
-GRANT SELECT ON TABLE auth.marks TO sigid_identity;
+GRANT SELECT,INSERT,UPDATE ON TABLE auth.limit_counters TO sigid_identity;
+GRANT SELECT,INSERT,UPDATE ON TABLE auth.limit_counters TO sigid_control;
+GRANT SELECT,DELETE ON TABLE auth.limit_counters TO sigid_async;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE auth.links TO sigid_identity;
+GRANT SELECT,INSERT,UPDATE ON TABLE auth.links TO sigid_control;
+GRANT SELECT,INSERT,UPDATE ON TABLE auth.links TO sigid_async;
+
+GRANT SELECT,INSERT ON TABLE auth.marks TO sigid_identity;
 GRANT SELECT,INSERT ON TABLE auth.marks TO sigid_auth;
 GRANT SELECT,INSERT ON TABLE auth.marks TO sigid_control;
-GRANT SELECT ON TABLE auth.marks TO sigid_async;
+GRANT SELECT,INSERT ON TABLE auth.marks TO sigid_async;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE auth.registrations TO sigid_identity;
+GRANT SELECT ON TABLE auth.registrations TO sigid_async;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE auth.session_clients TO sigid_identity;
+GRANT SELECT ON TABLE auth.session_clients TO sigid_control;
+GRANT SELECT ON TABLE auth.session_clients TO sigid_async;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE auth.sessions TO sigid_identity;
+GRANT SELECT,UPDATE ON TABLE auth.sessions TO sigid_control;
+GRANT SELECT,UPDATE ON TABLE auth.sessions TO sigid_async;
 
 GRANT SELECT ON TABLE auth.signing_keys TO sigid_auth;
 GRANT INSERT,DELETE,UPDATE ON TABLE auth.signing_keys TO sigid_control;
@@ -584,6 +1049,37 @@ GRANT SELECT ON TABLE control.clients TO sigid_async;
 GRANT SELECT ON TABLE control.tenants TO sigid_auth;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE control.tenants TO sigid_control;
 GRANT SELECT ON TABLE control.tenants TO sigid_async;
+GRANT SELECT ON TABLE control.tenants TO sigid_identity;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE identity.memberships TO sigid_identity;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE identity.memberships TO sigid_control;
+GRANT SELECT,UPDATE ON TABLE identity.memberships TO sigid_async;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE identity.users TO sigid_identity;
+GRANT INSERT,DELETE,UPDATE ON TABLE identity.users TO sigid_control;
+GRANT SELECT,DELETE,UPDATE ON TABLE identity.users TO sigid_async;
+
+GRANT SELECT(user_id) ON TABLE identity.users TO sigid_control;
+
+GRANT SELECT(email) ON TABLE identity.users TO sigid_control;
+
+GRANT SELECT(email_key) ON TABLE identity.users TO sigid_control;
+
+GRANT SELECT(email_verified_at) ON TABLE identity.users TO sigid_control;
+
+GRANT SELECT(password_changed_at) ON TABLE identity.users TO sigid_control;
+
+GRANT SELECT(state) ON TABLE identity.users TO sigid_control;
+
+GRANT SELECT(claims) ON TABLE identity.users TO sigid_control;
+
+GRANT SELECT(locale) ON TABLE identity.users TO sigid_control;
+
+GRANT SELECT(deletes_at) ON TABLE identity.users TO sigid_control;
+
+GRANT SELECT(created_at) ON TABLE identity.users TO sigid_control;
+
+GRANT SELECT(updated_at) ON TABLE identity.users TO sigid_control;
 
 GRANT SELECT ON TABLE public.sigid_migrations TO sigid_identity;
 GRANT SELECT ON TABLE public.sigid_migrations TO sigid_auth;

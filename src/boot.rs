@@ -4,19 +4,20 @@
 //! jobs. Nothing listens before the tables are loaded, so the first answer is a right one. Down: readiness off, accept
 //! queue emptied, GOAWAY, drain with a deadline, jobs and feed end, pools close.
 
-use crate::cli::complain;
+use crate::cli::{complain, first_admin};
 use crate::config::{Config, Coordination};
-use crate::{features, log, migrations};
+use crate::{features, log, migrations, people};
 use sigid_edge::backend::{Backend, Settings};
 use sigid_edge::discovery::Documents;
 use sigid_edge::dispatch::{self, Router};
 use sigid_edge::feature::Feature;
 use sigid_edge::feed::{self, Feed, Freshness};
+use sigid_edge::session_check::EdgeCookies;
 use sigid_edge::shard::{EdgeMessage, EdgeShard, Shared, SharedParts};
 use sigid_io::backend::{self as cold, ColdHandler};
 use sigid_io::clock::Clock;
 use sigid_io::fail::Fail;
-use sigid_io::hash_pool::{Cost, HashPool, PoolSettings};
+use sigid_io::hash_pool::HashPool;
 use sigid_io::metrics;
 use sigid_io::migrate::{self, Level};
 use sigid_io::pg::{self, PgFault, Plane, Pools};
@@ -25,7 +26,6 @@ use sigid_io::tls::TlsSource;
 use sigid_io::{rng, telemetry_http};
 use sigid_oidc::keyring::{self, Keyring};
 use sigid_oidc::keys::{self, RootKey};
-use sigid_platform::bench::Hashing;
 use sigid_platform::feed::Reader;
 use sigid_platform::outbox::FEED_CHANNEL;
 use std::fmt;
@@ -70,12 +70,6 @@ const BACKEND_THREADS: usize = 2;
 const TLS_LOOK: Duration = Duration::from_secs(2);
 /// What is left of the backend's work after the shards have drained.
 const BACKEND_STOP: Duration = Duration::from_secs(5);
-/// Passwords that wait for a hash thread.
-pub const HASH_QUEUE_MAX: usize = 64;
-/// From the request for a hash to its answer.
-pub const HASH_DEADLINE: Duration = Duration::from_secs(5);
-/// Argon2id with 19 MiB, two passes and one lane: the first choice of the OWASP cheat sheet.
-const HASH_COST: Cost = Cost { memory_kib: 19_456, iterations: 2, parallelism: 1 };
 const EXIT_REFUSED: u8 = 1;
 const EXIT_UNREACHABLE: u8 = 69;
 const EXIT_CONFIGURATION: u8 = 78;
@@ -101,6 +95,24 @@ impl fmt::Display for BootFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Configuration(what) | Self::Unreachable(what) | Self::Refused(what)) = self;
         f.write_str(what)
+    }
+}
+
+impl From<first_admin::Fault> for BootFault {
+    fn from(fault: first_admin::Fault) -> Self {
+        match fault {
+            first_admin::Fault::Database(fault) => fault.into(),
+            first_admin::Fault::Password(_) | first_admin::Fault::Refused(_) => Self::Configuration(fault.to_string()),
+        }
+    }
+}
+
+impl From<people::Fault> for BootFault {
+    fn from(fault: people::Fault) -> Self {
+        match fault {
+            people::Fault::Threads(_) => Self::Refused(fault.to_string()),
+            people::Fault::Memory(_) | people::Fault::Mail(_) => Self::Configuration(fault.to_string()),
+        }
     }
 }
 
@@ -169,9 +181,11 @@ async fn run(
     let rings = pg::listen(&config.database.pg, planes.first().copied().unwrap_or(Plane::Auth), FEED_CHANNEL)?;
     let mut reader = Reader::new(pools.clone(), clock.clone(), publisher, commands, rings, config.edge.poll);
     reader.load().await?;
-    let shared = share(&config, clock, freshness, &planes, &mounted);
-    let hash_pool = if options.bench { Some(start_hash_pool()?) } else { None };
-    let settings = gather_settings(&config, &keyring, hash_pool.as_ref());
+    first_admin::ensure(&config, &pools, &planes, &people::keys(&keyring.root), clock.now_s()).await?;
+    let shared = share(&config, clock, freshness, &planes, &mounted, people::edge_cookies(&config, &keyring.root));
+    let hash_pool = people::start_hash_pool(&config, &planes)?;
+    let mut settings = gather_settings(&config, &keyring);
+    people::add(&mut settings, &config, &keyring.root, hash_pool.as_ref(), options.budgets)?;
     let backend = Arc::new(make_backend(pools.clone(), feed.clone(), shared.clone(), &keyring, settings));
     let (queue, intake) = cold::queue(config.edge.cold_queue_max);
     let mut shards = start_shards(&config, listeners, tls_config, queue, &shared, &feed)?;
@@ -262,22 +276,6 @@ fn check_bench(is_bench: bool, is_production: bool) -> Result<(), BootFault> {
     }
 }
 
-/// A thread for each core: they run when nobody else wants it.
-fn start_hash_pool() -> Result<Arc<HashPool>, BootFault> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let settings = PoolSettings {
-        threads,
-        queue_max: HASH_QUEUE_MAX,
-        deadline: HASH_DEADLINE,
-        memory_kib_max: HASH_COST.memory_kib,
-    };
-    let memory_mib = settings.memory_bytes() / (1024 * 1024);
-    let pool = HashPool::start(settings)
-        .map_err(|error| BootFault::Refused(format!("the hash pool cannot start: {error}")))?;
-    tracing::info!(threads, memory_mib, "hash pool");
-    Ok(Arc::new(pool))
-}
-
 fn start_clock(options: &ServeOptions) -> Result<Clock, BootFault> {
     let clock = Clock::new();
     if let Some(file) = &options.clock_offset_file {
@@ -350,6 +348,7 @@ fn share(
     freshness: Freshness,
     planes: &[Plane],
     mounted: &[&'static Feature],
+    edge_cookies: EdgeCookies,
 ) -> Arc<Shared> {
     let rotation_s = i64::from(config.jwt.key_rotation_days) * 86_400;
     let digest_key: [u8; 32] = rng::random();
@@ -357,7 +356,7 @@ fn share(
     for (word, bytes) in words.iter_mut().zip(digest_key.chunks_exact(8)) {
         *word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
     }
-    Arc::new(Shared::new(SharedParts {
+    let parts = SharedParts {
         clock,
         freshness,
         digest_key: words,
@@ -370,22 +369,21 @@ fn share(
         unknown_client_budget_per_minute: config.edge.unknown_client_budget_per_minute,
         failed_requests_per_minute: config.edge.failed_requests_per_minute,
         documents: Documents::build(&config.oidc.issuer, mounted, rotation_s),
-    }))
+    };
+    Arc::new(Shared::new(parts).with_edge_cookies(edge_cookies))
 }
 
 /// What the features find by type.
-fn gather_settings(config: &Config, keyring: &Arc<Keyring>, hash_pool: Option<&Arc<HashPool>>) -> Settings {
+fn gather_settings(config: &Config, keyring: &Arc<Keyring>) -> Settings {
     let mut settings = Settings::default();
     settings.insert(config.jwt.clone());
     settings.insert(keyring.clone());
-    if let Some(pool) = hash_pool {
-        settings.insert(Hashing { pool: pool.clone(), cost: HASH_COST });
-    }
     settings
 }
 
 fn make_backend(pools: Pools, feed: Feed, shared: Arc<Shared>, keyring: &Keyring, settings: Settings) -> Backend {
     Backend::new(pools, feed, shared, keyring.signer.clone(), sigid_platform::replay::consume_assertion, settings)
+        .with_pages(people::pages(&keyring.root))
 }
 
 fn start_shards(

@@ -8,6 +8,7 @@ mod config;
 mod features;
 mod log;
 mod migrations;
+mod people;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -9,7 +9,11 @@ macro_rules! migration {
 }
 
 /// In the order in which they are applied, which is that of their names.
-pub const ALL: &[Migration] = &[migration!("202611240900_edge_foundation")];
+pub const ALL: &[Migration] = &[
+    migration!("202611240900_edge_foundation"),
+    migration!("202611241720_identity_people"),
+    migration!("202611241730_auth_limits"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a bench stops at the first surprise")]
 
 use http::{HeaderMap, HeaderValue, Method, header};
+use sigid_core::cookie::edge::EdgeCookie;
 use sigid_core::ids::{ClientId, Kid, TenantId};
 use sigid_core::jwk::{Alg, PublicKey};
 use sigid_core::marks::{MarkKey, MarkKind};
@@ -44,6 +45,8 @@ pub struct World {
     pub body: Vec<u8>,
     pub headers: HeaderMap,
     pub basic: HeaderValue,
+    /// A browser's request to the application, as its proxy asks about it.
+    pub browser: HeaderMap,
     pub now_s: i64,
 }
 
@@ -62,6 +65,7 @@ impl World {
         let tables = Arc::new(tables(tenant, &kid, &public, now_s));
         let shared = Arc::new(shared(clock));
         let basic = basic("resource-server");
+        let browser = browser(&shared, tenant, now_s);
         Self {
             digest: shared.hasher.digest(token.as_bytes()),
             shard: EdgeShard::new(0, shared, tables.clone()),
@@ -75,6 +79,7 @@ impl World {
             access,
             token,
             basic,
+            browser,
             now_s,
         }
     }
@@ -97,6 +102,29 @@ impl World {
     pub fn ask_live(&self, memo: &mut Memo) {
         match self.ask(memo) {
             Outcome::Reply(reply) if reply.body.starts_with(br#"{"active":true"#) => {}
+            Outcome::Reply(reply) => panic!("{} {:?}", reply.status, reply.body),
+            Outcome::Cold(_) => panic!("went cold"),
+        }
+    }
+
+    /// The whole way of a session check on its shard but for TLS and framing.
+    pub fn check(&self) -> Outcome {
+        let request = Request {
+            method: &Method::GET,
+            path: "/session/check",
+            query: Some("client_id=resource-server"),
+            authority: "auth.example.com",
+            headers: &self.browser,
+            body: b"",
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        };
+        dispatch::hot(&self.shard, &request, &mut Memo::default())
+    }
+
+    /// [`Self::check`], which must have let the person in.
+    pub fn check_live(&self) {
+        match self.check() {
+            Outcome::Reply(reply) if reply.block.to_headers().contains_key("x-auth-subject") => {}
             Outcome::Reply(reply) => panic!("{} {:?}", reply.status, reply.body),
             Outcome::Cold(_) => panic!("went cold"),
         }
@@ -192,8 +220,12 @@ fn client(tenant_id: TenantId, id: &str, audiences: &[&str]) -> ClientEntry {
 }
 
 fn shared(clock: Clock) -> Shared {
-    let features: &[&'static Feature] =
-        &[&sigid_edge::discovery::FEATURE, &sigid_edge::health::FEATURE, &sigid_edge::introspect::FEATURE];
+    let features: &[&'static Feature] = &[
+        &sigid_edge::discovery::FEATURE,
+        &sigid_edge::health::FEATURE,
+        &sigid_edge::introspect::FEATURE,
+        &sigid_edge::session_check::FEATURE,
+    ];
     let freshness = Freshness::new(i64::MAX / 4);
     freshness.set_read(monotonic_ms());
     Shared::new(SharedParts {
@@ -210,6 +242,35 @@ fn shared(clock: Clock) -> Shared {
         unknown_client_budget_per_minute: 60,
         documents: Documents::build(ISSUER, features, 30 * 86_400),
     })
+}
+
+/// What a proxy sends of a browser's request, the edge cookie among others.
+fn browser(shared: &Shared, tenant_id: TenantId, now_s: i64) -> HeaderMap {
+    let person = EdgeCookie {
+        tenant_id,
+        session: [7; 16],
+        sub: "pT3lJb2xQ0u6mZ1v9s8Kfg".into(),
+        acr: "aal1".into(),
+        email: Some("ada@example.com".into()),
+        issued_s: now_s,
+        expires_s: now_s + 86_400,
+    };
+    let client = ClientId::parse("resource-server").unwrap();
+    let set = shared.edge_cookies.seal_for(&client, &person, now_s).unwrap();
+    let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("cookie", format!("theme=dark; lang=en; {pair}")),
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned()),
+        ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8".to_owned()),
+        ("x-forwarded-proto", "https".to_owned()),
+        ("x-forwarded-host", "shop.example.com".to_owned()),
+        ("x-forwarded-uri", "/orders/1".to_owned()),
+        ("x-forwarded-method", "GET".to_owned()),
+    ] {
+        headers.insert(name, HeaderValue::from_str(&value).unwrap());
+    }
+    headers
 }
 
 fn basic(client_id: &str) -> HeaderValue {

@@ -1,6 +1,6 @@
-//! Argon2id (RFC 9106) on threads of its own: bytes in, bytes out, a bounded wait.
+//! Password hashes on threads of their own: bytes in, bytes out, a bounded wait.
 //!
-//! A hash costs more than a thousand introspections and tens of megabytes, so it runs neither on a shard nor in the
+//! Ours are Argon2id (RFC 9106); a [`Recipe`] says how else, for what was imported. A hash costs more than a thousand introspections and tens of megabytes, so it runs neither on a shard nor in the
 //! backend. A fixed number of threads (`hash0`, `hash1` ...) do nothing else, each under SCHED_IDLE, which was
 //! measured to be the one class that never stalled a shard, and each with its memory made once and used again. What
 //! waits for them is a queue of a fixed length: a full one refuses at once, and a job that could not begin before
@@ -17,11 +17,19 @@
 //! wants that lock would stand still with it. So the hash threads share nothing with the askers: each has a desk, and
 //! one thread of normal priority, `hash-queue`, lays work on it and takes it away. That thread only ever *tries* the
 //! desk's lock; a failed try means that the owner has it and will ring when it is done. A hash thread allocates
-//! nothing, frees nothing, wakes no task and writes no log line: the work comes with its output buffer and goes back
-//! whole.
+//! nothing, frees nothing, wakes no task and writes no log line: the work comes with its output buffer, and with room
+//! where it needs more than the thread keeps, and goes back whole.
 //!
-//! Limits: [`PoolSettings`], and [`PASSWORD_BYTES_MAX`], [`SALT_BYTES_MAX`], [`OUTPUT_BYTES_MAX`],
-//! [`ITERATIONS_MAX`], [`PARALLELISM_MAX`] for one job: parameters may come out of a stored hash.
+//! There is one exception, scrypt, whose crate allocates its memory itself. For as long as accounts imported with scrypt
+//! have not signed in once, a hash thread may be preempted with an arena of the allocator locked. The memory of such a
+//! job is within the same bound as every other.
+//!
+//! Memory: each thread keeps [`PoolSettings::memory_kib`], enough for our own hashes. A dearer job, which only an
+//! imported hash is, gets room of its own up to [`PoolSettings::memory_kib_max`] while it lies on a desk, so the threads
+//! together never have more than [`PoolSettings::memory_bytes_max`].
+//!
+//! Limits: [`PoolSettings`], and [`PASSWORD_BYTES_MAX`], [`SALT_BYTES_MAX`], [`OUTPUT_BYTES_MAX`] and those of [`recipe`]
+//! for one job: parameters may come out of a stored hash.
 //!
 //! Attacks considered: a login storm (queue, deadline, class); a stored hash that asks for gigabytes or minutes
 //! (refused before it waits); a peer that goes away (its job is not begun); passwords in memory (wiped as soon as
@@ -31,13 +39,16 @@
 //! Rejected: tokio's blocking pool (hundreds of threads of normal priority), nice 19 and SCHED_BATCH (stalled shards
 //! for tens of milliseconds), lanes in parallel (a login would take several cores; they are computed in turn).
 
+pub mod machine;
 mod queue;
+pub mod recipe;
 #[cfg(test)]
 mod tests;
 mod thread;
 
+pub use recipe::{Argon2Kind, Argon2Version, Pbkdf2Hmac, Recipe, SignerKey};
+
 use crate::backend::wait_blocking;
-use argon2::{Algorithm, Argon2, Params, Version};
 use queue::{Job, Queue};
 use std::fmt;
 use std::io;
@@ -55,10 +66,6 @@ pub const PASSWORD_BYTES_MAX: usize = 4096;
 pub const SALT_BYTES_MAX: usize = 256;
 /// The longest output that [`HashPool::verify`] compares.
 pub const OUTPUT_BYTES_MAX: usize = 128;
-/// The most passes over the memory.
-pub const ITERATIONS_MAX: u32 = 64;
-/// The most lanes.
-pub const PARALLELISM_MAX: u32 = 64;
 
 /// What [`HashPool::hash`] gives.
 pub const OUTPUT_BYTES: usize = 32;
@@ -71,14 +78,22 @@ pub struct PoolSettings {
     pub queue_max: usize,
     /// From submission to the answer.
     pub deadline: Duration,
-    /// The dearest job; each thread keeps this much memory from the start.
+    /// What each thread keeps from the start.
+    pub memory_kib: u32,
+    /// The dearest job; what it needs beyond `memory_kib` it has while it is worked on.
     pub memory_kib_max: u32,
 }
 
 impl PoolSettings {
-    /// What the threads hold together, for a check before the start.
+    /// What the threads hold together from the start.
     pub fn memory_bytes(&self) -> u64 {
-        self.threads.max(1) as u64 * u64::from(self.memory_kib_max) * 1024
+        self.threads.max(1) as u64 * u64::from(self.memory_kib) * 1024
+    }
+
+    /// What the threads may come to hold together, each at a dearest job beside what it keeps.
+    pub fn memory_bytes_max(&self) -> u64 {
+        let beside = if self.memory_kib_max > self.memory_kib { self.memory_kib_max } else { 0 };
+        self.memory_bytes() + self.threads.max(1) as u64 * u64::from(beside) * 1024
     }
 }
 
@@ -90,26 +105,23 @@ pub struct Cost {
     pub parallelism: u32,
 }
 
-impl Cost {
-    /// Within the limits of this pool and of the algorithm.
-    fn check(self, memory_kib_max: u32) -> Result<Argon2<'static>, HashFault> {
-        let is_bounded = self.memory_kib <= memory_kib_max
-            && self.iterations <= ITERATIONS_MAX
-            && self.parallelism <= PARALLELISM_MAX;
-        if !is_bounded {
-            return Err(HashFault::BadCost);
-        }
-        let params = Params::new(self.memory_kib, self.iterations, self.parallelism, None);
-        params.map_err(|_| HashFault::BadCost).map(|params| Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-    }
-}
-
 /// What is hashed; wiped when dropped, never printed.
 pub struct Password(Zeroizing<Vec<u8>>);
 
 impl Password {
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+
+    /// The password itself. Each call is a place where it could leak.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<String> for Password {
+    fn from(text: String) -> Self {
+        Self::new(text.into_bytes())
     }
 }
 
@@ -198,19 +210,23 @@ impl HashPool {
         let mut desks = Vec::new();
         for index in 0..settings.threads.max(1) {
             let desk = Arc::new(Desk::default());
-            pool.keep(thread::start(index, settings.memory_kib_max, &desk, queue.clone())?);
+            pool.keep(thread::start(index, settings.memory_kib, &desk, queue.clone())?);
             desks.push(desk);
         }
-        pool.keep(queue::start(&queue, desks)?);
+        pool.keep(queue::start(&queue, desks, settings.memory_kib)?);
         Ok(pool)
+    }
+
+    pub fn settings(&self) -> &PoolSettings {
+        &self.settings
     }
 
     /// Hashes a password with a salt.
     ///
     /// # Errors
     /// Each [`HashFault`]; an answer comes within the deadline.
-    pub async fn hash(&self, password: Password, salt: &[u8], cost: Cost) -> Result<Hashed, HashFault> {
-        let (output, spent) = self.compute(password, salt, OUTPUT_BYTES, cost).await?;
+    pub async fn hash(&self, password: Password, salt: &[u8], recipe: impl Into<Recipe>) -> Result<Hashed, HashFault> {
+        let (output, spent) = self.compute(password, salt, OUTPUT_BYTES, recipe.into()).await?;
         let output = output.as_slice().try_into().map_err(|_| HashFault::Failed)?;
         Ok(Hashed { output, spent })
     }
@@ -224,9 +240,9 @@ impl HashPool {
         password: Password,
         salt: &[u8],
         expected: &[u8],
-        cost: Cost,
+        recipe: impl Into<Recipe>,
     ) -> Result<Verified, HashFault> {
-        let (output, spent) = self.compute(password, salt, expected.len(), cost).await?;
+        let (output, spent) = self.compute(password, salt, expected.len(), recipe.into()).await?;
         Ok(Verified { is_match: output.ct_eq(expected).into(), spent })
     }
 
@@ -248,11 +264,13 @@ impl HashPool {
         password: Password,
         salt: &[u8],
         output_bytes: usize,
-        cost: Cost,
+        recipe: Recipe,
     ) -> Result<(Vec<u8>, Spent), HashFault> {
-        let argon2 = cost.check(self.settings.memory_kib_max)?;
-        check_input(&password, salt, output_bytes)?;
-        let work = Work { argon2, password: password.0, salt: salt.to_vec(), output: vec![0; output_bytes] };
+        recipe.check(self.settings.memory_kib_max, salt.len(), output_bytes)?;
+        if password.0.len() > recipe.password_bytes_max() {
+            return Err(HashFault::BadInput);
+        }
+        let work = Work::new(recipe, password.0, salt.to_vec(), output_bytes);
         let (asker, answer) = oneshot::channel();
         let due = Instant::now() + self.settings.deadline;
         self.queue.submit(Job::new(work, due, asker))?;
@@ -272,11 +290,4 @@ impl Drop for HashPool {
     fn drop(&mut self) {
         self.queue.close();
     }
-}
-
-fn check_input(password: &Password, salt: &[u8], output_bytes: usize) -> Result<(), HashFault> {
-    let is_bounded = password.0.len() <= PASSWORD_BYTES_MAX
-        && (argon2::MIN_SALT_LEN..=SALT_BYTES_MAX).contains(&salt.len())
-        && (Params::MIN_OUTPUT_LEN..=OUTPUT_BYTES_MAX).contains(&output_bytes);
-    if is_bounded { Ok(()) } else { Err(HashFault::BadInput) }
 }

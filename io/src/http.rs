@@ -59,8 +59,38 @@ pub struct Reply {
     pub status: StatusCode,
     /// Headers beside `headers`, ready for the wire.
     pub ready: Ready,
+    /// More of them, encoded when the answer was first made. None may be in `headers` too.
+    pub block: Block,
     pub headers: HeaderMap,
     pub body: Bytes,
+}
+
+/// Headers of one's own that many replies will have, encoded once; a clone is a count.
+#[derive(Clone, Default)]
+pub struct Block(Bytes);
+
+impl Block {
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut block = Vec::new();
+        crate::h2::hpack::encode::headers(&mut block, headers);
+        Self(block.into())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The headers again, for tests.
+    pub fn to_headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        // It is of our own making and names nothing that a peer's table holds.
+        let _ = crate::h2::hpack::Decoder::default().decode(&self.0, |field, _| {
+            if let crate::h2::hpack::Field::Header(name, value) = field {
+                headers.append(name.clone(), value.clone());
+            }
+        });
+        headers
+    }
 }
 
 /// Headers that most replies have, as the field block that they are sent as: hashing and encoding them anew would cost
@@ -96,12 +126,12 @@ impl Ready {
 
 impl Reply {
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, ready: Ready::None, headers: HeaderMap::new(), body: Bytes::new() }
+        Self { status, ready: Ready::None, block: Block::default(), headers: HeaderMap::new(), body: Bytes::new() }
     }
 
     /// A body that nobody may store: tokens, and everything said about them.
     pub fn no_store_json(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, ready: Ready::NoStoreJson, headers: HeaderMap::new(), body: body.into() }
+        Self { ready: Ready::NoStoreJson, body: body.into(), ..Self::empty(status) }
     }
 
     /// Sets a header; one of the ready ones is replaced.
@@ -167,6 +197,20 @@ mod tests {
         assert_eq!(reply.ready, Ready::None);
         assert_eq!(reply.headers.get_all(CONTENT_TYPE).iter().collect::<Vec<_>>(), ["a/b"]);
         assert_eq!(reply.headers.get(CACHE_CONTROL).unwrap(), "no-store");
+    }
+
+    #[test]
+    fn a_block_is_its_headers() {
+        let mut headers = HeaderMap::new();
+        headers.append(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.append("x-auth-subject", HeaderValue::from_static("a"));
+        headers.append("x-auth-subject", HeaderValue::from_static("b"));
+        let block = Block::of(&headers);
+        let mut encoded = Vec::new();
+        crate::h2::hpack::encode::headers(&mut encoded, &headers);
+        assert_eq!(block.as_bytes(), encoded);
+        assert_eq!(block.to_headers(), headers);
+        assert!(Block::default().to_headers().is_empty());
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod fail;
 pub mod h2;
 pub mod hash_pool;
 pub mod http;
+pub mod mail;
 pub mod metrics;
 pub mod migrate;
 pub mod pg;

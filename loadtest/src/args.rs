@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::fault::Fault;
 use crate::peers;
+use crate::people::{self, People};
 use crate::redact::{self, Secret};
 
 pub enum Command {
@@ -26,6 +27,12 @@ pub enum ScenarioName {
     Introspect,
     /// Get tokens by the client_credentials grant.
     Issue,
+    /// Password sign-ins, one session each: as many as the hash pool finishes, then at a pace [SigID only].
+    Login,
+    /// Registrations, each of a new address with a letter to it [SigID only].
+    Register,
+    /// /session/check by an application's cookie, and introspection for comparison [SigID only].
+    SessionCheck,
     /// From the answer to a revocation until every connection refuses the token; several --target for several nodes.
     RevokeToRefusal,
     /// TLS handshakes, full and resumed.
@@ -34,7 +41,7 @@ pub enum ScenarioName {
     Idle,
     /// The hot set while live tokens and clients grow a thousandfold [SigID only, with bench routes].
     Growth,
-    /// Introspection while logins saturate the hash pool, and the other way round [SigID only, with bench routes].
+    /// Introspection while logins saturate the hash pool, and the other way round [SigID only: accounts or bench routes].
     Storm,
     /// The database's connections cut, then the database frozen: when answers end, and when they return.
     FeedLoss,
@@ -49,6 +56,9 @@ impl ScenarioName {
         match self {
             Self::Introspect => "introspect",
             Self::Issue => "issue",
+            Self::Login => "login",
+            Self::Register => "register",
+            Self::SessionCheck => "session-check",
             Self::RevokeToRefusal => "revoke-to-refusal",
             Self::Handshake => "handshake",
             Self::Idle => "idle",
@@ -66,8 +76,9 @@ impl ScenarioName {
             Self::Introspect | Self::Issue => (1000.0, 4, 10.0, 1),
             Self::RevokeToRefusal => (1000.0, 64, 20.0, 1),
             Self::Handshake => (500.0, 8, 4.0, 3),
+            Self::Login | Self::Register => (20.0, 4, 5.0, 3),
             Self::Idle => (1000.0, 1000, 10.0, 3),
-            Self::Growth | Self::Storm | Self::All => (2000.0, 4, 4.0, 3),
+            Self::Growth | Self::Storm | Self::SessionCheck | Self::All => (2000.0, 4, 4.0, 3),
             Self::FeedLoss => (400.0, 8, 60.0, 1),
             Self::Soak => (1000.0, 4, 600.0, 1),
         };
@@ -129,6 +140,8 @@ pub struct Settings {
     pub client: Credentials,
     #[serde(skip)]
     pub introspect_client: Credentials,
+    #[serde(skip)]
+    pub people: People,
     pub auth: AuthMethod,
     pub resource: Option<String>,
     pub scope: Option<String>,
@@ -175,8 +188,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub fn secrets(&self) -> [&Secret; 2] {
-        [&self.client.secret, &self.introspect_client.secret]
+    pub fn secrets(&self) -> Vec<&Secret> {
+        let passwords = self.people.accounts.iter().map(|account| &account.secret);
+        [&self.client.secret, &self.introspect_client.secret].into_iter().chain(passwords).collect()
     }
 }
 
@@ -218,6 +232,8 @@ struct Cli {
     introspect_client_secret: Option<String>,
     #[arg(long, value_name = "FILE", requires = "introspect_client_id", conflicts_with = "introspect_client_secret")]
     introspect_client_secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    people: people::Args,
     /// How both clients authenticate
     #[arg(long, value_enum, default_value = "basic")]
     auth: AuthMethod,
@@ -284,7 +300,7 @@ struct Cli {
     /// feed-loss: how long the database stands still
     #[arg(long, value_name = "S", default_value = "6", value_parser = duration)]
     outage: Duration,
-    /// storm: logins at once
+    /// login, register, storm: so many at once
     #[arg(long, value_name = "N", default_value_t = 16)]
     hash_clients: usize,
     /// feed-loss: the PostgreSQL postmaster on this machine
@@ -351,6 +367,7 @@ fn settings(cli: Cli, words: &[String]) -> Result<Settings, Fault> {
         (None, _) => client.clone(),
     };
     let command = redact::command(words, &[&client.secret, &introspect_client.secret]);
+    let people = People::read(cli.people)?;
     let scenario = cli.scenario.ok_or_else(|| missing("SCENARIO"))?;
     let defaults = scenario.defaults();
     let mut targets = cli.target.into_iter();
@@ -362,6 +379,7 @@ fn settings(cli: Cli, words: &[String]) -> Result<Settings, Fault> {
         ca: cli.ca.ok_or_else(|| missing("--ca"))?,
         client,
         introspect_client,
+        people,
         auth: cli.auth,
         resource: cli.resource,
         scope: cli.scope,

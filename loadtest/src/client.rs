@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use rustls::client::Resumption;
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use rustls_pki_types::pem::PemObject;
@@ -193,6 +193,7 @@ pub struct Answer {
     pub status: StatusCode,
     pub server: Option<String>,
     pub retry_after: bool,
+    pub headers: HeaderMap,
     pub body: Bytes,
 }
 
@@ -310,7 +311,7 @@ async fn read_answer(response: ResponseFuture) -> Result<Answer, h2::Error> {
         }
     }
     let body = if more.is_empty() { first } else { joined(&first, &more) };
-    Ok(Answer { status: head.status, server, retry_after, body })
+    Ok(Answer { status: head.status, server, retry_after, headers: head.headers, body })
 }
 
 fn joined(first: &[u8], more: &[u8]) -> Bytes {

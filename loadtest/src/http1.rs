@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify};
@@ -35,9 +35,10 @@ pub enum Broken {
     Failed(String),
 }
 
-/// Status line and what frames the body.
+/// Status line, headers, and what frames the body.
 struct Head {
     status: StatusCode,
+    headers: HeaderMap,
     server: Option<String>,
     retry_after: bool,
     length: Option<usize>,
@@ -112,8 +113,8 @@ impl Io {
             None => self.read_to_end().await?,
         };
         let framed = head.chunked || head.length.is_some() || matches!(head.status.as_u16(), 204 | 304);
-        let answer = Answer { status: head.status, server: head.server, retry_after: head.retry_after, body };
-        Ok((answer, framed && !head.close))
+        let Head { status, headers, server, retry_after, close, .. } = head;
+        Ok((Answer { status, server, retry_after, headers, body }, framed && !close))
     }
 
     async fn read_head(&mut self) -> std::io::Result<Head> {
@@ -214,6 +215,7 @@ fn parse_head(received: &[u8]) -> std::io::Result<Option<(Head, usize)>> {
     let old = response.version == Some(0) && !says(header::CONNECTION, "keep-alive");
     let head = Head {
         status,
+        headers: headers_of(response.headers),
         server: find(header::SERVER),
         retry_after: find(header::RETRY_AFTER).is_some(),
         length: length_told,
@@ -221,6 +223,18 @@ fn parse_head(received: &[u8]) -> std::io::Result<Option<(Head, usize)>> {
         close: says(header::CONNECTION, "close") || old,
     };
     Ok(Some((head, length)))
+}
+
+/// Those that can be sent on.
+fn headers_of(received: &[httparse::Header<'_>]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for one in received {
+        let name = HeaderName::from_bytes(one.name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(one.value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
 }
 
 fn invalid(why: &str) -> std::io::Error {

@@ -140,6 +140,7 @@ mod tests {
             status: http::StatusCode::UNAUTHORIZED,
             server: None,
             retry_after: false,
+            headers: http::HeaderMap::new(),
             body: Bytes::from_static(br#"{"error":"invalid_client","error_description":"secret hunter2"}"#),
         };
         let told = check_ok(&Uri::from_static("https://a/t"), &answer).unwrap_err().to_string();

@@ -32,6 +32,7 @@ mod line;
 mod link;
 mod metrics;
 mod peers;
+mod people;
 mod play;
 mod plot;
 mod procfs;

@@ -208,7 +208,8 @@ impl<'a> Quick<'a> {
         let head = heads.of(&shot.body).map_err(|fault| fault.to_string())?;
         let block = if self.next_id == 1 { &head.first } else { &head.later };
         let id = self.next_id;
-        push_frame(&mut self.outbox, HEADERS, END_HEADERS, id, block);
+        let end = if shot.body.is_empty() { END_STREAM } else { 0 };
+        push_frame(&mut self.outbox, HEADERS, END_HEADERS | end, id, block);
         let mut chunks = shot.body.chunks(FRAME_BYTES_MAX).peekable();
         while let Some(chunk) = chunks.next() {
             let flags = if chunks.peek().is_none() { END_STREAM } else { 0 };

@@ -495,6 +495,7 @@ pub mod tests {
             connect: None,
             ca: "ca.pem".into(),
             introspect_client: client.clone(),
+            people: crate::people::People::default(),
             client,
             auth: AuthMethod::Basic,
             resource: None,

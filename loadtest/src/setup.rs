@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderValue, Uri};
@@ -16,10 +16,12 @@ use crate::dealer::{DeadKinds, Dealer};
 use crate::discovery::Endpoints;
 use crate::fault::Fault;
 use crate::issuer::{Issued, Issuer, check_ok, resolve};
+use crate::people::{Checks, Registration, SignIn};
 use crate::progress::say;
 use crate::rng::Rng;
 use crate::scenario::introspect::{Card, Deck, Expect, Introspect, SharedDeck, find_jti, judge};
 use crate::scenario::issue::Issue;
+use crate::scenario::people::{Login, Register, SessionCheck};
 use crate::scenario::{Scenario, Template};
 use crate::zipf::Zipf;
 
@@ -40,8 +42,27 @@ pub struct Prepared {
 }
 
 enum Arms {
-    Introspect { template: Template, deck: Arc<SharedDeck> },
-    Issue { template: Template, body: Bytes },
+    Introspect {
+        template: Template,
+        deck: Arc<SharedDeck>,
+    },
+    Issue {
+        template: Template,
+        body: Bytes,
+    },
+    Login {
+        template: Template,
+        bodies: Vec<Bytes>,
+    },
+    Register {
+        template: Template,
+        body: String,
+    },
+    /// One for each account.
+    SessionCheck {
+        first: Template,
+        others: Vec<Template>,
+    },
 }
 
 pub async fn prepare(settings: &Settings) -> Result<Prepared, Fault> {
@@ -51,6 +72,10 @@ pub async fn prepare(settings: &Settings) -> Result<Prepared, Fault> {
     let endpoints = Endpoints::find(&session, settings).await?;
     let issuer = Rc::new(Issuer::new(settings, &endpoints).await?);
     let mut refresh = JoinSet::new();
+    if let Some((target, arms)) = people_arms(settings).await? {
+        let server = session.find(&settings.target).await?.server;
+        return Ok(Prepared { target, tls, server, http1, endpoints, issuer, arms, _refresh: refresh });
+    }
     if settings.scenario == ScenarioName::Issue {
         let server = issuer.issue(&issuer.open().await?).await?.server;
         let template = Template::new(&issuer.uri, issuer.authorization.as_ref());
@@ -76,6 +101,24 @@ pub async fn prepare(settings: &Settings) -> Result<Prepared, Fault> {
     Ok(Prepared { target, tls, server, http1, endpoints, issuer, arms, _refresh: refresh })
 }
 
+async fn people_arms(settings: &Settings) -> Result<Option<(Target, Arms)>, Fault> {
+    match settings.scenario {
+        ScenarioName::Login => {
+            let SignIn { target, template, bodies } = SignIn::prepare(settings).await?;
+            Ok(Some((target, Arms::Login { template, bodies })))
+        }
+        ScenarioName::Register => {
+            let Registration { target, template, body } = Registration::prepare(settings).await?;
+            Ok(Some((target, Arms::Register { template, body })))
+        }
+        ScenarioName::SessionCheck => {
+            let Checks { target, first, others } = Checks::prepare(settings).await?;
+            Ok(Some((target, Arms::SessionCheck { first, others })))
+        }
+        _ => Ok(None),
+    }
+}
+
 impl Prepared {
     pub fn scenario(&self, seed: u64, thread: usize) -> Scenario {
         match &self.arms {
@@ -85,6 +128,16 @@ impl Prepared {
                 Rng::seeded(seed, thread as u64),
             )),
             Arms::Issue { template, body } => Scenario::Issue(Issue::new(template.clone(), body.clone())),
+            Arms::Login { template, bodies } => Scenario::Login(Login::new(template.clone(), bodies.clone(), thread)),
+            Arms::Register { template, body } => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+                let name = format!("{now:016x}-{thread:03}");
+                Scenario::Register(Register::new(template.clone(), body.clone(), name))
+            }
+            Arms::SessionCheck { first, others } => {
+                let template = others.iter().chain([first]).cycle().nth(thread).unwrap_or(first);
+                Scenario::SessionCheck(SessionCheck::new(template.clone()))
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ mod mock;
 use std::process::Output;
 
 use mock::harness::{arguments, load, load_from, run};
-use mock::{Manner, Mock};
+use mock::{Manner, Mock, people};
 use serde_json::{Value, json};
 
 fn figure<'a>(report: &'a Value, name: &str) -> &'a Value {
@@ -153,6 +153,112 @@ fn introspection_is_held_against_itself_in_a_storm_of_logins() {
     assert_eq!(figure(&report, "refusals without Retry-After")["max"], 0.0);
     let within = median(&report, "logins under 90 % load, finished within their deadline (%)");
     assert!((60.0..100.0).contains(&within), "four of five: {within}");
+}
+
+/// Options by which the mock's account signs in; the file lies beside what the mock writes.
+fn account(mock: &Mock, password: &str) -> [String; 2] {
+    let file = mock.directory.join("users.json");
+    let users = json!({ "users": [{ "email": people::EMAIL, "password": password }] });
+    std::fs::write(&file, users.to_string()).unwrap();
+    ["--users".to_owned(), file.display().to_string()]
+}
+
+fn all<'a>(options: &'a [String], more: &[&'a str]) -> Vec<&'a str> {
+    options.iter().map(String::as_str).chain(more.iter().copied()).collect()
+}
+
+fn holds_password(out: &std::path::Path) -> bool {
+    ["report.json", "report.html"].iter().any(|file| {
+        let text = std::fs::read_to_string(out.join(file)).unwrap();
+        text.contains(people::PASSWORD) || text.contains("seldom-guessed")
+    })
+}
+
+#[test]
+fn sign_ins_are_counted_one_after_another_and_then_at_a_pace() {
+    let mock = Mock::start(Manner::People);
+    let extra = ["--duration", "1", "--rounds", "2", "--warmup", "0", "--hash-clients", "4"];
+    let (output, report, out) = load_from(&mock, "login", &all(&account(&mock, people::PASSWORD), &extra));
+    assert!(output.status.success(), "{}", told(&output));
+    let titles: Vec<&Value> = report["parts"].as_array().unwrap().iter().map(|part| &part["title"]).collect();
+    assert_eq!(titles, ["login: closed loop, 4 at once", "login: open loop, at 70 % of that"]);
+    for name in ["closed loop: logins", "closed loop: server CPU per login", "open loop: login p99"] {
+        assert_eq!(figure(&report, name)["rounds"].as_array().unwrap().len(), 2, "{name}");
+    }
+    assert_eq!(report["errors"].as_object().unwrap().keys().collect::<Vec<_>>(), ["status_5xx"], "every fifth");
+    assert!(!holds_password(&out));
+}
+
+#[test]
+fn sign_ins_at_a_given_pace_are_that_load_alone() {
+    let mock = Mock::start(Manner::People);
+    let file = mock.directory.join("password");
+    std::fs::write(&file, format!("{}\n", people::PASSWORD)).unwrap();
+    let file = file.display().to_string();
+    let extra = ["--user", people::EMAIL, "--password-file", &file, "--rate", "50", "--rounds", "1"];
+    let (output, report, _) = load_from(&mock, "login", &extra);
+    assert!(output.status.success(), "{}", told(&output));
+    assert_eq!((&report["requests"], report["parts"].as_array().map(Vec::len)), (&json!(100), Some(0)));
+    assert!(median(&report, "open loop: logins") > 30.0, "four of five");
+}
+
+#[test]
+fn each_registration_is_of_a_new_address() {
+    let mock = Mock::start(Manner::People);
+    let extra = ["--rate", "50", "--rounds", "2", "--duration", "1", "--threads", "2"];
+    let (output, report, _) = load_from(&mock, "register", &extra);
+    assert!(output.status.success(), "{}", told(&output));
+    assert_eq!((&report["requests"], &report["errors"]), (&json!(100), &json!({})));
+    assert!(median(&report, "open loop: registrations") > 40.0);
+    assert_eq!(mock.addresses(), 200, "the warm-ups asked for theirs");
+}
+
+#[test]
+fn session_checks_are_held_against_introspection() {
+    let mock = Mock::start(Manner::People);
+    let of = ["--application-id", people::APPLICATION, "--return-to", people::BACK];
+    let extra = [&of[..], &["--rate", "200", "--duration", "1", "--rounds", "2", "--warmup", "0"]].concat();
+    let (output, report, out) = load_from(&mock, "session-check", &all(&account(&mock, people::PASSWORD), &extra));
+    assert!(output.status.success(), "{}", told(&output));
+    let requests: Vec<&Value> = report["parts"].as_array().unwrap().iter().map(|part| &part["requests"]).collect();
+    assert_eq!(requests, [&json!(400), &json!(400)]);
+    assert_eq!(report["errors"], json!({}));
+    let ratio = figure(&report, "session check to introspection, server CPU");
+    assert_eq!(ratio["rounds"].as_array().unwrap().len(), 2);
+    assert!(!holds_password(&out));
+}
+
+#[test]
+fn a_storm_is_of_real_sign_ins_where_accounts_are_known() {
+    let mock = Mock::start(Manner::People);
+    let extra = ["--rate", "100", "--duration", "1", "--rounds", "1", "--warmup", "0", "--hash-clients", "3"];
+    let (output, report, _) = load_from(&mock, "storm", &all(&account(&mock, people::PASSWORD), &extra));
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(median(&report, "logins finished") > 5.0);
+    assert!(median(&report, "logins refused (503)") > 0.0, "every fifth");
+    assert_eq!(figure(&report, "logins failed otherwise")["max"], 0.0);
+    assert!(report["notes"].to_string().contains("sign-ins of accounts"), "{}", report["notes"]);
+}
+
+#[test]
+fn people_who_cannot_be_measured_are_refused_with_the_reason() {
+    let of = ["--application-id", people::APPLICATION, "--return-to", people::BACK];
+    for (manner, scenario, password, extra, why) in [
+        (Manner::People, "login", Some("wrong password"), &[][..], "/login answered 422"),
+        (Manner::Honest, "login", Some(people::PASSWORD), &[], "without its form cookie"),
+        (Manner::People, "login", None, &[], "nobody is known"),
+        (Manner::People, "session-check", Some(people::PASSWORD), &[], "needs --application-id"),
+        (Manner::People, "session-check", Some(people::PASSWORD), &[of[0], "other", of[2], of[3]], "registered?"),
+        (Manner::LetsAnybodyPass, "session-check", Some(people::PASSWORD), &of, "200 without a cookie"),
+    ] {
+        let mock = Mock::start(manner);
+        let out = mock.directory.join("out");
+        let options = password.map(|password| account(&mock, password));
+        let output = run(&arguments(&mock, scenario, &out, &all(options.as_ref().map_or(&[][..], |o| o), extra)));
+        assert!(!output.status.success(), "{why}");
+        let told = told(&output);
+        assert!(told.contains(why) && !told.contains(people::PASSWORD), "{why}: {told}");
+    }
 }
 
 #[test]

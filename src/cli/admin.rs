@@ -1,4 +1,4 @@
-//! `sigid admin [-c F | --dir D] [--json] NOUN VERB`: what an operator does to tenants, clients, keys and tokens.
+//! `sigid admin [-c F | --dir D] [--json] NOUN VERB`: what an operator does to tenants, clients, people, keys and tokens.
 //!
 //! It is a program of its own beside the server: it speaks to the database as the control plane's role, under
 //! row-level security, and every node learns of the change by the feed. It decides nothing; the areas do.
@@ -14,10 +14,12 @@ mod client;
 mod context;
 mod fault;
 mod key;
+mod mail;
 mod members;
 mod print;
 mod tenant;
 mod token;
+mod user;
 
 use std::path::PathBuf;
 
@@ -55,9 +57,15 @@ enum Noun {
     /// Clients: applications and resource servers.
     #[command(subcommand)]
     Client(client::Verb),
+    /// People: accounts and memberships.
+    #[command(subcommand)]
+    User(Box<user::Verb>),
     /// Signing keys.
     #[command(subcommand)]
     Key(key::Verb),
+    /// Letters.
+    #[command(subcommand)]
+    Mail(mail::Verb),
     /// Issued tokens.
     #[command(subcommand)]
     Token(token::Verb),
@@ -85,7 +93,9 @@ fn work(args: Args) -> Result<(), Fault> {
         let done = match noun {
             Noun::Tenant(verb) => tenant::run(verb, &context).await,
             Noun::Client(verb) => client::run(verb, &context).await,
+            Noun::User(verb) => user::run(*verb, &context).await,
             Noun::Key(verb) => key::run(verb, &context).await,
+            Noun::Mail(verb) => mail::run(verb, &context).await,
             Noun::Token(verb) => token::run(verb, &context).await,
         };
         context.close().await;

@@ -5,8 +5,10 @@
 mod admin;
 mod check;
 mod dev;
+pub mod first_admin;
 mod health;
 mod migrate;
+pub mod password;
 mod serve;
 
 use std::io::Write as _;
@@ -31,7 +33,7 @@ enum Command {
     Check(check::Args),
     /// Ask the local listener whether it is ready.
     Health(health::Args),
-    /// Administer tenants, clients, keys and tokens.
+    /// Administer tenants, clients, people, keys and tokens.
     Admin(admin::Args),
 }
 

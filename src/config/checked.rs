@@ -5,8 +5,9 @@ use std::path::Path;
 use sigid_core::settings::{Environment, Problems, Section, Table, Values, check_names, read};
 use sigid_io::settings::Plane;
 use sigid_oidc::config as oidc;
+use sigid_platform::mail::config as mail;
 
-use super::files::{FileMode, Files, ReadFile};
+use super::files::{self, FileMode, Files, ReadFile};
 use super::production::{self, Facts, Item};
 use super::{Config, Limit, SECTIONS, database, limits, process, raw, server};
 
@@ -45,8 +46,13 @@ pub fn examine(text: &str, world: &World<'_>) -> Examined {
     let sections = Sections::read(&root, world.environment, &mut problems);
     let files = Files { directory: world.directory, read: world.read_file, mode: world.file_mode };
     let config = sections.check(&files, &mut problems);
-    let facts =
-        Facts { config: &config, server: &sections.server, database: &sections.database, security: &sections.security };
+    let facts = Facts {
+        config: &config,
+        server: &sections.server,
+        database: &sections.database,
+        security: &sections.security,
+        email: &sections.email,
+    };
     production::check(&facts, &mut problems);
     let checklist = production::checklist(&facts, &problems);
     Examined { limits: limits::list(&sections.all()), config: Some(config), problems, checklist }
@@ -66,6 +72,13 @@ struct Sections {
     edge: Values,
     telemetry: Values,
     deployment: Values,
+    auth: Values,
+    email: Values,
+    email_smtp: Values,
+    email_http_api: Values,
+    session_cookie: Values,
+    user_self_service: Values,
+    admin: Values,
 }
 
 impl Sections {
@@ -84,11 +97,18 @@ impl Sections {
             edge: section(&sigid_edge::config::SECTION),
             telemetry: section(&process::TELEMETRY),
             deployment: section(&process::DEPLOYMENT),
+            auth: section(&sigid_login::config::SECTION),
+            email: section(&mail::SECTION),
+            email_smtp: section(&mail::SMTP_SECTION),
+            email_http_api: section(&mail::HTTP_API_SECTION),
+            session_cookie: section(&sigid_login::sessions::config::SECTION),
+            user_self_service: section(&sigid_account::config::SECTION),
+            admin: section(&sigid_login::admin::config::SECTION),
         }
     }
 
-    fn all(&self) -> [&Values; 12] {
-        [
+    fn all(&self) -> Vec<&Values> {
+        vec![
             &self.server,
             &self.tls,
             &self.database,
@@ -101,6 +121,13 @@ impl Sections {
             &self.edge,
             &self.telemetry,
             &self.deployment,
+            &self.auth,
+            &self.email,
+            &self.email_smtp,
+            &self.email_http_api,
+            &self.session_cookie,
+            &self.user_self_service,
+            &self.admin,
         ]
     }
 
@@ -108,7 +135,9 @@ impl Sections {
         let issuer = oidc::check_oidc(&self.oidc, problems);
         let tls = server::check_tls(&self.tls, files, problems);
         let deployment = process::check_deployment(&self.deployment, problems);
+        let email = self.check_email(&issuer.issuer_host, files, problems);
         Config {
+            email,
             base_domain: server::check_base_domain(&self.server, &issuer.issuer_host, problems),
             server: server::check(&self.server, tls, &issuer.issuer, problems),
             database: database::check(&self.database_sources(), deployment.plane, files, problems),
@@ -118,7 +147,19 @@ impl Sections {
             telemetry: process::check_telemetry(&self.telemetry, problems),
             oidc: issuer,
             deployment,
+            auth: sigid_login::config::check(&self.auth, problems),
+            session_cookie: sigid_login::sessions::config::check(&self.session_cookie, problems),
+            user_self_service: sigid_account::config::check(&self.user_self_service, problems),
+            admin: sigid_login::admin::config::check(&self.admin, problems),
         }
+    }
+
+    fn check_email(&self, issuer_host: &str, files: &Files<'_>, problems: &mut Problems) -> mail::Email {
+        for values in [&self.email_smtp, &self.email_http_api] {
+            files.check(values, "ca_pem_path", files::is_certificate, problems);
+        }
+        let (email, smtp, http_api) = (&self.email, &self.email_smtp, &self.email_http_api);
+        mail::check(&mail::Sources { email, smtp, http_api, directory: files.directory, issuer_host }, problems)
     }
 
     fn database_sources(&self) -> database::Sources<'_> {

@@ -41,6 +41,11 @@ pub struct Config {
     pub edge: sigid_edge::config::Edge,
     pub telemetry: Telemetry,
     pub deployment: Deployment,
+    pub auth: sigid_login::config::Auth,
+    pub email: sigid_platform::mail::config::Email,
+    pub session_cookie: sigid_login::sessions::config::SessionCookie,
+    pub user_self_service: sigid_account::config::SelfService,
+    pub admin: sigid_login::admin::config::Admin,
 }
 
 /// Reads and checks the file at `path`; relative paths in it begin at its directory.
@@ -90,6 +95,13 @@ pub static SECTIONS: &[&Section] = &[
     &sigid_edge::config::SECTION,
     &process::TELEMETRY,
     &process::DEPLOYMENT,
+    &sigid_login::config::SECTION,
+    &sigid_platform::mail::config::SECTION,
+    &sigid_platform::mail::config::SMTP_SECTION,
+    &sigid_platform::mail::config::HTTP_API_SECTION,
+    &sigid_login::sessions::config::SECTION,
+    &sigid_account::config::SECTION,
+    &sigid_login::admin::config::SECTION,
 ];
 
 #[cfg(test)]

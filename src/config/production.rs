@@ -16,6 +16,7 @@ pub struct Facts<'a> {
     pub server: &'a Values,
     pub database: &'a Values,
     pub security: &'a Values,
+    pub email: &'a Values,
 }
 
 pub fn check(facts: &Facts<'_>, problems: &mut Problems) {
@@ -67,6 +68,10 @@ fn check_companions(facts: &Facts<'_>, problems: &mut Problems) {
     if !database.boolean("require_ssl") && !problems.mentions("database.require_ssl") {
         let cure = "set require_ssl = true";
         database.refuse(problems, "require_ssl", "is not true, which production wants", cure);
+    }
+    if !facts.email.is_written("provider") && !problems.mentions("email.provider") {
+        let cure = "set provider = \"smtp\" or \"http_api\", with its section";
+        facts.email.refuse(problems, "provider", "is missing, which production wants", cure);
     }
     if facts.config.security.webhook_allow_non_standard_ports {
         let what = "is true, which production refuses";
@@ -126,7 +131,10 @@ pub fn checklist(facts: &Facts<'_>, problems: &Problems) -> Vec<Item> {
             "security.webhook_allow_non_standard_ports is false",
             is(!facts.config.security.webhook_allow_non_standard_ports, webhooks),
         ),
-        ("Email delivery is configured with a production provider", Verdict::NotInThisBuild),
+        (
+            "Email delivery is configured with a production provider",
+            is(facts.config.email.settings.is_some(), "email.provider"),
+        ),
         (
             "security.root_key_path, where it is set, is its owner's alone",
             is(!facts.config.security.root_key_shared, "security.root_key_path"),

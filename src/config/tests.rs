@@ -41,6 +41,9 @@ impl Draft {
             "database.url = \"postgres://sigid:hunter2@db.example.com/sigid\"",
             "database.require_ssl = true",
             "oidc.issuer = \"https://auth.example.com\"",
+            "email.provider = \"smtp\"",
+            "email.from_address = \"no-reply@example.com\"",
+            "email.smtp.host = \"smtp.example.com\"",
         ] {
             draft.change(line);
         }
@@ -215,9 +218,12 @@ const BROKEN: &[(&[&str], &str)] = &[
     (&["deployment.coordination = \"redis\""], "deployment.coordination: \"redis\" is not in this build; use \"postgres\" or \"local\""),
     (&["deployment.plane = \"web\""], "deployment.plane: \"web\" is not a runtime plane; use \"auth\", \"control\" or \"async\""),
     (&["deployment.node_name = \"a b\""], "deployment.node_name: is not a name of that form; use up to 64 letters, digits, dots, dashes and underscores"),
+    // [email]
+    (&["email.provider = \"pigeon\""], "email.provider: \"pigeon\" is not a mail provider; use \"smtp\" or \"http_api\""),
+    (&["email.smtp.ca_pem_path = \"gone.pem\""], "email.smtp.ca_pem_path: \"gone.pem\" cannot be read, there is no such file; name a file that this user may read"),
     // Other sections
     (&["social.enabled = true"], "social: the section belongs to a feature that is not in this build; remove it"),
-    (&["email.smtp.host = \"a\""], "email: the section belongs to a feature that is not in this build; remove it"),
+    (&["sms.provider = \"a\""], "sms: the section belongs to a feature that is not in this build; remove it"),
     (&["kms.socket_path = \"a\""], "kms: the section belongs to a feature that is not in this build; remove it"),
     (&["sever.port = 1"], "sever: is not a section SigID knows; did you mean [server]?"),
     (&["zebra.port = 1"], "zebra: is not a section SigID knows; remove it"),
@@ -477,7 +483,7 @@ fn a_root_key_that_others_read_is_noted_and_in_production_refused() {
 
 #[test]
 fn production_names_every_missing_companion() {
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 9] = [
         (
             &["-server.trusted_proxies"],
             "server.trusted_proxies: is missing, which production wants written; list the proxies in front, or write trusted_proxies = [] where there is none",
@@ -501,6 +507,10 @@ fn production_names_every_missing_companion() {
             "security.webhook_allow_non_standard_ports: is true, which production refuses; set it to false",
         ),
         (
+            &["-email.provider"],
+            "email.provider: is missing, which production wants; set provider = \"smtp\" or \"http_api\", with its section",
+        ),
+        (
             &["server.base_domain = \"example.org\""],
             "server.base_domain: \"example.org\" is not the issuer's host or a domain above it; use \"auth.example.com\" or a domain above it",
         ),
@@ -511,16 +521,16 @@ fn production_names_every_missing_companion() {
     }
     let all: Vec<&str> = cases.iter().flat_map(|(changes, _)| changes.iter().copied()).collect();
     let got = lines(&Draft::production().with(&all), &[]);
-    assert_eq!(got.len(), 8, "{got:?}");
+    assert_eq!(got.len(), 9, "{got:?}");
 }
 
 #[test]
 fn the_checklist_follows_the_configuration() {
     let verdicts =
         |text: &str| -> Vec<Verdict> { examine_with(text, &[]).checklist.iter().map(|item| item.verdict).collect() };
-    let all = [Good, Later, Good, Good, Good, Good, Good, Good, Later, Later, Good, Later, Good];
+    let all = [Good, Later, Good, Good, Good, Good, Good, Good, Later, Later, Good, Good, Good];
     assert_eq!(verdicts(&Draft::production().with(&[])), all);
-    let local = [Missing, Later, Good, Good, Missing, Missing, Missing, Good, Later, Later, Good, Later, Good];
+    let local = [Missing, Later, Good, Good, Missing, Missing, Missing, Good, Later, Later, Good, Missing, Good];
     assert_eq!(verdicts(&Draft::local().with(&[])), local);
 }
 

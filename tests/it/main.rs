@@ -21,13 +21,19 @@
 
 mod support;
 
+mod account;
 mod admin;
 mod attack;
 mod clients;
 mod config;
 mod edge;
 mod fault;
+mod limits;
 mod listener;
+mod login;
+mod mail;
 mod nodes;
+mod pages;
 mod revoke;
+mod session_check;
 mod token;

@@ -5,6 +5,8 @@ use crate::fault::OAuthError;
 use crate::feed::Feed;
 use crate::guard::AuthFault;
 use crate::introspect::IntrospectMetrics;
+use crate::session::PageHooks;
+use crate::session_check::CheckMetrics;
 use crate::shard::Shared;
 use sigid_core::form::{Form, FormFault};
 use sigid_io::backend::BoxFuture;
@@ -32,9 +34,11 @@ pub struct Backend {
     pub shared: Arc<Shared>,
     pub signer: Arc<dyn Signer>,
     pub introspect: IntrospectMetrics,
+    pub checks: CheckMetrics,
     pub refused: RefusedClients,
     pub consume_assertion: ConsumeAssertion,
     pub settings: Settings,
+    pub pages: PageHooks,
     budget: Mutex<Budget>,
 }
 
@@ -87,12 +91,21 @@ impl Backend {
             feed,
             signer,
             introspect: IntrospectMetrics::new("backend"),
+            checks: CheckMetrics::new("backend"),
             refused: RefusedClients::default(),
             consume_assertion,
             settings,
+            pages: PageHooks::plain(),
             budget,
             shared,
         }
+    }
+
+    /// The same, with pages for people.
+    #[must_use]
+    pub fn with_pages(mut self, pages: PageHooks) -> Self {
+        self.pages = pages;
+        self
     }
 
     /// Takes one token of an address's budget for credentials and keys that memory does not know.

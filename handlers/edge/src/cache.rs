@@ -1,5 +1,7 @@
 //! Level 1: the replies of tokens already judged, one cache per shard.
 //!
+//! The answers to session checks ([`crate::session_check`]) are kept in a second cache of the same make.
+//!
 //! A fixed four-way set of entries under the token's keyed digest, so nothing grows, nothing is
 //! rehashed in a request, and a crowd of new tokens can only push entries out. An entry remembers
 //! which versions of the tables it was last held against; when one moved, its key, client and tenant
@@ -34,8 +36,8 @@ pub struct Live {
 /// The generations of the entries a reply was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MadeFrom {
-    pub kid: Kid,
-    pub key: u64,
+    /// The key that signed it, unless none of the published ones did.
+    pub key: Option<(Kid, u64)>,
     pub client: u64,
     pub tenant: u64,
 }
@@ -71,7 +73,10 @@ impl Live {
 
     fn is_of(&self, tables: &Tables) -> bool {
         let made = &self.made_from;
-        tables.find_key(made.kid.as_str()).is_some_and(|key| key.generation == made.key)
+        let is_signed = made.key.as_ref().is_none_or(|(kid, generation)| {
+            tables.find_key(kid.as_str()).is_some_and(|key| key.generation == *generation)
+        });
+        is_signed
             && tables.find_client(self.client_id.as_str()).is_some_and(|client| client.generation == made.client)
             && tables.find_tenant(self.tenant_id).is_some_and(|tenant| tenant.generation == made.tenant)
     }
@@ -86,18 +91,29 @@ impl Live {
     }
 }
 
-struct Slot {
+/// What a cache keeps has an end.
+pub trait Expires {
+    fn expires_s(&self) -> i64;
+}
+
+impl Expires for Live {
+    fn expires_s(&self) -> i64 {
+        self.expires_s
+    }
+}
+
+struct Slot<T> {
     digest: TokenDigest,
-    live: Rc<Live>,
+    live: Rc<T>,
 }
 
 /// One shard's replies.
-pub struct ReplyCache {
-    slots: Vec<Option<Slot>>,
+pub struct ReplyCache<T = Live> {
+    slots: Vec<Option<Slot<T>>>,
     sets_mask: usize,
 }
 
-impl ReplyCache {
+impl<T: Expires> ReplyCache<T> {
     /// Room for `entries_max` replies, rounded up to a power of two.
     pub fn new(entries_max: usize) -> Self {
         let sets = entries_max.div_ceil(WAYS).max(1).next_power_of_two();
@@ -106,19 +122,19 @@ impl ReplyCache {
         Self { slots, sets_mask: sets - 1 }
     }
 
-    pub fn find(&self, digest: TokenDigest) -> Option<&Rc<Live>> {
+    pub fn find(&self, digest: TokenDigest) -> Option<&Rc<T>> {
         let first = self.first(digest);
         let set = self.slots.get(first..first + WAYS)?;
         set.iter().flatten().find(|slot| slot.digest == digest).map(|slot| &slot.live)
     }
 
     /// Keeps a reply; a full set gives up the one that expires first.
-    pub fn insert(&mut self, digest: TokenDigest, live: Rc<Live>) {
+    pub fn insert(&mut self, digest: TokenDigest, live: Rc<T>) {
         let first = self.first(digest);
         let Some(set) = self.slots.get_mut(first..first + WAYS) else { return };
-        let rank = |slot: &Option<Slot>| match slot {
+        let rank = |slot: &Option<Slot<T>>| match slot {
             Some(slot) if slot.digest == digest => i64::MIN,
-            Some(slot) => slot.live.expires_s,
+            Some(slot) => slot.live.expires_s(),
             None => i64::MIN + 1,
         };
         if let Some(slot) = set.iter_mut().min_by_key(|slot| rank(slot)) {

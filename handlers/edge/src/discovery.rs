@@ -10,7 +10,7 @@ use crate::tables::{KeyEntry, KeyState, Tables};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
-use sigid_io::http::{Ready, Reply, Request};
+use sigid_io::http::{Reply, Request};
 use sigid_io::settings::Plane;
 
 pub const JWKS_PATH: &str = "/.well-known/jwks.json";
@@ -120,5 +120,5 @@ fn json_reply(body: Bytes, cache: HeaderValue) -> Reply {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, cache);
-    Reply { status: StatusCode::OK, ready: Ready::None, headers, body }
+    Reply { headers, body, ..Reply::empty(StatusCode::OK) }
 }

@@ -1,7 +1,8 @@
 //! From a request to its route, its limits and its guard; hot on the shard, cold in the backend.
 //!
 //! Order: host, route, preflight, method, body limit, then the feature's own function. A path is
-//! matched byte for byte: an encoded or dotted variant of a route is another path, and there is none.
+//! matched byte for byte: an encoded or dotted variant of a route is another path, and there is none. A route for all
+//! below its path is asked when none has exactly the path that is sent, the longest first.
 //! The cold side authenticates by the guard that the route declares before its handler runs, reading
 //! the tables again when a credential is unknown (within the address's budget).
 
@@ -11,6 +12,7 @@ use crate::fault::{self, OAuthError};
 use crate::feature::{Cors, Feature, Guarded, Hot, Route, Serve};
 use crate::guard::{self, AuthFault, Authenticated, Client, Credentials, Permit};
 use crate::health;
+use crate::session::{self, Csrf, PageFault, Visit};
 use crate::shard::{EdgeShard, Memo, Shared};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use sigid_core::secret::Digest32;
@@ -28,6 +30,8 @@ pub struct Router {
     routes: Vec<Entry>,
     /// Indexes of `routes` by the length of their path: a look compares only what could be equal.
     by_length: Vec<Vec<u16>>,
+    /// Indexes of routes for all below their path, the longest first.
+    prefixes: Vec<(&'static str, u16)>,
 }
 
 struct Entry {
@@ -41,14 +45,19 @@ impl Router {
     pub fn new(features: &[&'static Feature], planes: &[Plane]) -> Self {
         let mut routes = Vec::new();
         let mut by_length: Vec<Vec<u16>> = Vec::new();
+        let mut prefixes = Vec::new();
         for feature in features {
             for route in feature.routes {
                 if planes.contains(&route.plane) || route.path.starts_with(health::PREFIX) {
+                    let at = routes.len() as u16;
+                    if let Some(prefix) = route.prefix() {
+                        prefixes.push((prefix, at));
+                    }
                     if by_length.len() <= route.path.len() {
                         by_length.resize(route.path.len() + 1, Vec::new());
                     }
                     if let Some(same_length) = by_length.get_mut(route.path.len()) {
-                        same_length.push(routes.len() as u16);
+                        same_length.push(at);
                     }
                     let cold_seconds = metrics::histogram(
                         "sigid_cold_seconds",
@@ -59,15 +68,26 @@ impl Router {
                 }
             }
         }
-        Self { routes, by_length }
+        prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Self { routes, by_length, prefixes }
     }
 
     fn find(&self, path: &str) -> Option<(u16, &Entry)> {
+        self.find_exact(path).or_else(|| self.find_above(path))
+    }
+
+    fn find_exact(&self, path: &str) -> Option<(u16, &Entry)> {
         let mut candidates = self.by_length.get(path.len())?.iter();
         candidates.find_map(|at| {
             let entry = self.routes.get(usize::from(*at))?;
             (entry.route.path == path).then_some((*at, entry))
         })
+    }
+
+    fn find_above(&self, path: &str) -> Option<(u16, &Entry)> {
+        let is_below = |prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let (_, at) = self.prefixes.iter().find(|(prefix, _)| is_below(*prefix))?;
+        self.routes.get(usize::from(*at)).map(|entry| (*at, entry))
     }
 }
 
@@ -83,11 +103,12 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome
     };
     let route = entry.route;
     if request.method == Method::OPTIONS
+        && !route.takes_any_method()
         && let Some(reply) = cors::preflight(route.cors, route.methods, shared, &shard.tables.borrow(), request.headers)
     {
         return Outcome::Reply(reply);
     }
-    if !route.methods.contains(&request.method.as_str()) {
+    if !route.takes_any_method() && !route.methods.contains(&request.method.as_str()) {
         return Outcome::Reply(method_not_allowed(route));
     }
     if request.body.len() > route.body_bytes_max {
@@ -206,6 +227,45 @@ async fn serve(route: &'static Route, call: Call) -> Served {
             }
             Err(refusal) => Served { reply: refusal.error.reply(), asked: None, refused: Some(refusal.label) },
         },
+        Guarded::Page(_) | Guarded::Person(_) => serve_page(guarded, call).await,
+    }
+}
+
+/// A page: its form is checked, the session looked up, and the browser given the cookie of its forms.
+async fn serve_page(guarded: &'static Guarded, call: Call) -> Served {
+    let csrf = Csrf::of(&call.request.headers, &call.backend.pages.form_key);
+    let mut served = match check_visit(&call, &csrf).await {
+        Ok(visit) => Served { reply: show_page(guarded, call, visit).await, asked: None, refused: None },
+        Err(fault) => Served { reply: refuse_page(&call, fault), asked: None, refused: Some(fault.label()) },
+    };
+    csrf.decorate(&mut served.reply);
+    served
+}
+
+async fn check_visit(call: &Call, csrf: &Csrf) -> Result<Visit, PageFault> {
+    session::check_form(call, csrf)?;
+    let find_session = call.backend.pages.find_session;
+    let found = find_session(&call.backend, &call.request.headers, call.address, call.now_s).await;
+    let session = found.map_err(|BackendFault| PageFault::Unavailable)?;
+    Ok(Visit { session, csrf: csrf.clone() })
+}
+
+async fn show_page(guarded: &'static Guarded, call: Call, visit: Visit) -> Reply {
+    match (guarded, visit) {
+        (Guarded::Page(handler), visit) => handler(call, Permit::page(visit)).await,
+        (Guarded::Person(handler), Visit { session: Some(session), csrf }) => {
+            handler(call, Permit::person(session, csrf)).await
+        }
+        (Guarded::Person(_), Visit { session: None, .. }) => session::to_login(&call),
+        (Guarded::Anyone(_) | Guarded::Client(_), _) => fault::SERVER_ERROR.reply(),
+    }
+}
+
+fn refuse_page(call: &Call, fault: PageFault) -> Reply {
+    let reply = (call.backend.pages.refused)(call, fault).with_status(fault.status());
+    match fault {
+        PageFault::Unavailable => reply.with(header::RETRY_AFTER, HeaderValue::from_static("1")),
+        PageFault::ForeignOrigin | PageFault::BadForm | PageFault::Expired => reply,
     }
 }
 

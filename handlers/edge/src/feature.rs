@@ -6,7 +6,7 @@
 //! the handler's signature demands the proof that this guard gives ([`Permit`]).
 
 use crate::backend::{Backend, Call};
-use crate::guard::{Anyone, Client, Permit};
+use crate::guard::{Anyone, Client, Page, Permit, Person};
 use crate::shard::{EdgeShard, Memo};
 use sigid_io::backend::BoxFuture;
 use sigid_io::http::{Reply, Request};
@@ -37,8 +37,9 @@ pub enum Member {
 
 /// One endpoint.
 pub struct Route {
+    /// [`ANY_METHOD`] for all, even those that nobody has heard of.
     pub methods: &'static [&'static str],
-    /// Relative to the issuer, matched exactly.
+    /// Relative to the issuer, matched exactly; one that ends in `/*` is what is before it, and all that is below.
     pub path: &'static str,
     pub plane: Plane,
     pub serve: Serve,
@@ -63,6 +64,10 @@ pub enum Guarded {
     Anyone(fn(Call, Permit<Anyone>) -> BoxFuture<'static, Reply>),
     /// A client, authenticated by its registered method; a public client where `none` is its method.
     Client(fn(Call, Permit<Client>) -> BoxFuture<'static, Reply>),
+    /// Anybody, at a page for people ([`crate::session`]).
+    Page(fn(Call, Permit<Page>) -> BoxFuture<'static, Reply>),
+    /// A person with a session, at a page; anybody else is sent to sign in.
+    Person(fn(Call, Permit<Person>) -> BoxFuture<'static, Reply>),
 }
 
 /// A synchronous answer from this shard's memory.
@@ -96,6 +101,20 @@ pub struct Job {
 /// Why a job failed; it is tried again at its next turn.
 #[derive(Debug)]
 pub struct JobFault(pub String);
+
+/// A route that takes every method; it answers preflights like anything else.
+pub const ANY_METHOD: &[&str] = &["*"];
+
+impl Route {
+    pub(crate) fn takes_any_method(&self) -> bool {
+        self.methods == ANY_METHOD
+    }
+
+    /// What a route for all below it begins with, without the last slash.
+    pub(crate) fn prefix(&self) -> Option<&'static str> {
+        self.path.strip_suffix("/*")
+    }
+}
 
 /// Body limit of endpoints that take a few form fields.
 pub const FORM_BODY_BYTES_MAX: usize = 32 * 1024;

@@ -10,6 +10,7 @@
 //! methods is refused; an unknown client and a wrong secret look the same; an assertion is accepted
 //! once, its `jti` kept in the database that all nodes share.
 
+use crate::session::{Csrf, Session, Visit};
 use crate::tables::{AuthMethod, ClientEntry, Tables};
 use http::{HeaderMap, header};
 use sigid_core::assertion::{self, ASSERTION_TYPE, AssertionFault};
@@ -28,9 +29,46 @@ pub struct Anyone;
 /// An authenticated client.
 pub struct Client(Arc<ClientEntry>);
 
+/// A page for anybody: its forms are ours, and the session was asked for.
+pub struct Page(Visit);
+
+/// A page for a person who has signed in, and whose forms are ours.
+pub struct Person {
+    pub session: Session,
+    pub csrf: Csrf,
+}
+
 impl Permit<Anyone> {
     pub(crate) const fn anyone() -> Self {
         Self(Anyone)
+    }
+}
+
+impl Permit<Page> {
+    pub(crate) const fn page(visit: Visit) -> Self {
+        Self(Page(visit))
+    }
+}
+
+impl Deref for Permit<Page> {
+    type Target = Visit;
+
+    fn deref(&self) -> &Visit {
+        &self.0.0
+    }
+}
+
+impl Permit<Person> {
+    pub(crate) const fn person(session: Session, csrf: Csrf) -> Self {
+        Self(Person { session, csrf })
+    }
+}
+
+impl Deref for Permit<Person> {
+    type Target = Person;
+
+    fn deref(&self) -> &Person {
+        &self.0
     }
 }
 

@@ -318,7 +318,7 @@ fn check_owners(tables: &Tables, key: &KeyEntry, access: &token::Access) -> Resu
     if !tenant.is_active {
         return Err(Reason::TenantDisabled);
     }
-    Ok(MadeFrom { kid: key.kid.clone(), key: key.generation, client: client.generation, tenant: tenant.generation })
+    Ok(MadeFrom { key: Some((key.kid.clone(), key.generation)), client: client.generation, tenant: tenant.generation })
 }
 
 /// The caller, from the connection's memo or from the table, and then in the memo.

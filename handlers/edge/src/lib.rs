@@ -2,7 +2,8 @@
 //!
 //! [`dispatch`] finds the route and its guard, [`introspect`] answers RFC 7662 from two caches
 //! ([`cache`] for replies, [`verified`] for signatures already checked), [`tables`] are what it
-//! decides from, and [`feed`] is how they learn. Every hot function is synchronous and takes no
+//! decides from, and [`feed`] is how they learn. [`session_check`] answers for cookies what [`introspect`] does
+//! for tokens; [`session`] guards the pages for people. Every hot function is synchronous and takes no
 //! lock; what it cannot answer goes to its cold twin. There is no SQL here: the cold twin makes the
 //! tables current ([`feed::Feed::refresh`]) and asks the same functions again.
 //!
@@ -24,6 +25,8 @@ pub mod feed;
 pub mod guard;
 pub mod health;
 pub mod introspect;
+pub mod session;
+pub mod session_check;
 pub mod shard;
 pub mod tables;
 pub mod verified;

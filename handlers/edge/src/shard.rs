@@ -5,6 +5,7 @@ use crate::cache::ReplyCache;
 use crate::dispatch::Router;
 use crate::feed::Freshness;
 use crate::introspect::IntrospectMetrics;
+use crate::session_check::{CheckMetrics, Checked, EdgeCookies};
 use crate::tables::{ClientEntry, Tables};
 use crate::verified::{TokenHasher, VerifiedTokens};
 use http::HeaderValue;
@@ -22,6 +23,9 @@ use tokio::sync::oneshot;
 pub struct Shared {
     parts: SharedParts,
     pub hasher: TokenHasher,
+    /// Of credentials at `/session/check`: what is known of a token can never be taken for one of them.
+    pub check_hasher: TokenHasher,
+    pub edge_cookies: EdgeCookies,
     pub verified: VerifiedTokens,
     is_draining: AtomicBool,
     is_loaded: AtomicBool,
@@ -57,13 +61,23 @@ impl Deref for Shared {
 
 impl Shared {
     pub fn new(parts: SharedParts) -> Self {
+        let hasher = TokenHasher::new(parts.digest_key);
         Self {
-            hasher: TokenHasher::new(parts.digest_key),
+            check_hasher: hasher.for_use("session check"),
+            hasher,
+            edge_cookies: EdgeCookies::of_this_process(),
             verified: VerifiedTokens::new(parts.verified_tokens_max),
             parts,
             is_draining: AtomicBool::new(false),
             is_loaded: AtomicBool::new(false),
         }
+    }
+
+    /// The same, with the edge cookies of the installation.
+    #[must_use]
+    pub fn with_edge_cookies(mut self, edge_cookies: EdgeCookies) -> Self {
+        self.edge_cookies = edge_cookies;
+        self
     }
 
     pub fn set_draining(&self) {
@@ -94,6 +108,8 @@ pub struct EdgeShard {
     pub shared: Arc<Shared>,
     pub tables: RefCell<Arc<Tables>>,
     pub replies: RefCell<ReplyCache>,
+    /// Answers of `/session/check`.
+    pub checks: RefCell<ReplyCache<Checked>>,
     pub budget: RefCell<Budget>,
     /// What addresses may make the backend refuse.
     pub failures: RefCell<Budget>,
@@ -102,6 +118,7 @@ pub struct EdgeShard {
 
 pub struct EdgeMetrics {
     pub introspect: IntrospectMetrics,
+    pub checks: CheckMetrics,
     pub misdirected: sigid_io::metrics::Counter,
     pub limited: sigid_io::metrics::Counter,
 }
@@ -129,6 +146,7 @@ impl EdgeShard {
         Self {
             tables: RefCell::new(tables),
             replies: RefCell::new(ReplyCache::new(shared.reply_cache_entries)),
+            checks: RefCell::new(ReplyCache::new(shared.reply_cache_entries)),
             budget: RefCell::new(Budget::new(shared.hasher.clone(), shared.unknown_client_budget_per_minute)),
             failures: RefCell::new(Budget::new(shared.hasher.clone(), shared.failed_requests_per_minute)),
             metrics: EdgeMetrics {
@@ -138,6 +156,7 @@ impl EdgeShard {
                     &[("shard", &label)],
                 ),
                 introspect: IntrospectMetrics::new(&label),
+                checks: CheckMetrics::new(&label),
                 misdirected: sigid_io::metrics::counter(
                     "sigid_misdirected_total",
                     "Requests for a host that is not allowed (421).",

@@ -78,9 +78,16 @@ pub struct ClientEntry {
     pub resources: Vec<String>,
     /// What it is, as a resource server.
     pub audiences: Vec<String>,
-    /// Origins of a public client's redirect URIs, for CORS.
+    /// Origins of its redirect URIs: where a browser may be sent back to, and for a public client who may call (CORS).
     pub redirect_origins: Vec<String>,
     pub generation: u64,
+}
+
+impl ClientEntry {
+    /// Origins whose pages may call for this client: those of a public one.
+    fn cors_origins(&self) -> &[String] {
+        if self.auth_method == AuthMethod::None { &self.redirect_origins } else { &[] }
+    }
 }
 
 /// Where a signing key stands in its life.
@@ -265,7 +272,7 @@ impl Tables {
 
     fn apply_client(&mut self, id: ClientId, entry: Option<Box<ClientEntry>>, generation: u64) {
         if let Some(old) = self.clients.get(&id).cloned() {
-            for origin in &old.redirect_origins {
+            for origin in old.cors_origins() {
                 match self.origins.get(origin).copied() {
                     Some(count) if count > 1 => self.origins.insert_mut(origin.clone(), count - 1),
                     _ => drop(self.origins.remove_mut(origin)),
@@ -276,7 +283,7 @@ impl Tables {
             self.clients.remove_mut(&id);
             return;
         };
-        for origin in &entry.redirect_origins {
+        for origin in entry.cors_origins() {
             let count = self.origins.get(origin).copied().unwrap_or(0);
             self.origins.insert_mut(origin.clone(), count + 1);
         }
@@ -329,6 +336,36 @@ mod tests {
         assert_eq!(tables.find_mark(key), Some(20), "the longer life of the two holds");
         tables.forget_mark(key, 100);
         assert_eq!(tables.find_mark(key), None);
+    }
+
+    #[test]
+    fn only_public_clients_have_origins_that_may_call() {
+        let client_id = ClientId::parse("shop").unwrap();
+        let client = |auth_method| ClientEntry {
+            client_id: client_id.clone(),
+            tenant_id: "018f2f3e-7c1a-7b52-9c5b-0d4b9f6f1a2b".parse().unwrap(),
+            is_active: true,
+            auth_method,
+            secrets: Vec::new(),
+            jwks: None,
+            assertion_alg: None,
+            grant_types: Vec::new(),
+            scope: Vec::new(),
+            resources: Vec::new(),
+            audiences: Vec::new(),
+            redirect_origins: vec!["https://shop.example.com".into()],
+            generation: 0,
+        };
+        let mut tables = Tables::new("https://localhost");
+        for (reason, entry, may_call) in [
+            ("a public client", Some(client(AuthMethod::None)), true),
+            ("it becomes confidential", Some(client(AuthMethod::PrivateKeyJwt)), false),
+            ("public again", Some(client(AuthMethod::None)), true),
+            ("it is deleted", None, false),
+        ] {
+            tables.apply([Change::Client(client_id.clone(), entry.map(Box::new))]);
+            assert_eq!(tables.is_public_origin("https://shop.example.com"), may_call, "{reason}");
+        }
     }
 
     #[test]

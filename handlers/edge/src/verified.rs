@@ -41,6 +41,23 @@ impl TokenHasher {
     pub fn digest(&self, token: &[u8]) -> TokenDigest {
         TokenDigest(HighwayHasher::new(self.0).hash128(token))
     }
+
+    /// The digest of several parts. The first ones must be such that nobody can move the bounds between parts.
+    pub fn digest_parts(&self, parts: [&[u8]; 3]) -> TokenDigest {
+        let mut hasher = HighwayHasher::new(self.0);
+        for part in parts {
+            hasher.append(part);
+        }
+        TokenDigest(hasher.finalize128())
+    }
+
+    /// A hasher for another `use_`: what one says of some bytes tells nothing of what the other does.
+    #[must_use]
+    pub fn for_use(&self, use_: &str) -> Self {
+        let [a, b] = self.digest_parts([use_.as_bytes(), b"\0", b"1"]).words();
+        let [c, d] = self.digest_parts([use_.as_bytes(), b"\0", b"2"]).words();
+        Self::new([a, b, c, d])
+    }
 }
 
 /// The array. Shared by every shard and by whoever mints tokens.
@@ -126,5 +143,8 @@ mod tests {
         assert_ne!(a.digest(b"token"), b.digest(b"token"));
         assert_eq!(a.digest(b"token"), a.digest(b"token"));
         assert_ne!(a.digest(b"token"), a.digest(b"tokem"));
+        assert_eq!(a.digest_parts([b"to", b"", b"ken"]), a.digest(b"token"), "parts are the whole");
+        assert_ne!(a.for_use("one").digest(b"token"), a.digest(b"token"));
+        assert_ne!(a.for_use("one").digest(b"token"), a.for_use("two").digest(b"token"));
     }
 }

@@ -135,14 +135,14 @@ struct Seat {
 }
 
 /// Starts `hash-queue`.
-pub(super) fn start(queue: &Arc<Queue>, desks: Vec<Arc<Desk>>) -> io::Result<JoinHandle<()>> {
+pub(super) fn start(queue: &Arc<Queue>, desks: Vec<Arc<Desk>>, kept_kib: u32) -> io::Result<JoinHandle<()>> {
     let owned = queue.clone();
     let thread = std::thread::Builder::new().name("hash-queue".into()).spawn(move || {
         let queue = owned;
         let mut seats: Vec<Seat> = desks.into_iter().map(|desk| Seat { desk, asker: None }).collect();
         loop {
             collect(&queue, &mut seats);
-            let next = hand_out(&queue, &mut seats);
+            let next = hand_out(&queue, &mut seats, kept_kib);
             queue.metrics.busy.set(seats.iter().filter(|seat| seat.asker.is_some()).count() as i64);
             match next {
                 Next::End => break,
@@ -197,11 +197,11 @@ fn answer(metrics: &Metrics, finished: Finished, asker: oneshot::Sender<Answer>,
 }
 
 /// Refuses what is late, skips what nobody wants, and fills the free desks in the order of arrival.
-fn hand_out(queue: &Queue, seats: &mut [Seat]) -> Next {
+fn hand_out(queue: &Queue, seats: &mut [Seat], kept_kib: u32) -> Next {
     let mut inbox = queue.inbox();
     let fault = if inbox.is_closed { HashFault::Closed } else { HashFault::Late };
     let refused = inbox.take_refused(Instant::now());
-    fill(&queue.metrics, &mut inbox.jobs, seats);
+    fill(&queue.metrics, &mut inbox.jobs, seats, kept_kib);
     queue.metrics.waiting.set(inbox.jobs.len() as i64);
     let is_idle = seats.iter().all(|seat| seat.asker.is_none());
     let next = match inbox.jobs.front() {
@@ -226,9 +226,9 @@ impl Inbox {
     }
 }
 
-fn fill(metrics: &Metrics, jobs: &mut VecDeque<Job>, seats: &mut [Seat]) {
+fn fill(metrics: &Metrics, jobs: &mut VecDeque<Job>, seats: &mut [Seat], kept_kib: u32) {
     for seat in seats.iter_mut().filter(|seat| seat.asker.is_none()) {
-        let Some(job) = take_wanted(metrics, jobs) else { return };
+        let Some(job) = take_wanted(metrics, jobs, kept_kib) else { return };
         let queued_us = monotonic_us().saturating_sub(job.submitted_us);
         metrics.queued_seconds.observe_us(queued_us);
         seat.asker = Some((job.asker, queued_us));
@@ -236,13 +236,17 @@ fn fill(metrics: &Metrics, jobs: &mut VecDeque<Job>, seats: &mut [Seat]) {
     }
 }
 
-/// The first whose asker still waits.
-fn take_wanted(metrics: &Metrics, jobs: &mut VecDeque<Job>) -> Option<Job> {
+/// The first whose asker still waits and for which there is memory.
+fn take_wanted(metrics: &Metrics, jobs: &mut VecDeque<Job>, kept_kib: u32) -> Option<Job> {
     loop {
-        let job = jobs.pop_front()?;
-        if !job.asker.is_closed() {
+        let mut job = jobs.pop_front()?;
+        if job.asker.is_closed() {
+            metrics.abandoned.inc();
+        } else if job.work.make_room(kept_kib).is_err() {
+            metrics.failed.inc();
+            let _ = job.asker.send(Err(HashFault::Failed));
+        } else {
             return Some(job);
         }
-        metrics.abandoned.inc();
     }
 }

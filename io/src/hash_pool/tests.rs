@@ -1,12 +1,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
 use super::queue::{Answer, Job, Queue};
+use super::recipe::{ITERATIONS_MAX, PARALLELISM_MAX};
 use super::thread::{Desk, Work, compute};
 use super::*;
 use argon2::Block;
 
 const SETTINGS: PoolSettings =
-    PoolSettings { threads: 2, queue_max: 64, deadline: Duration::from_mins(1), memory_kib_max: 1024 };
+    PoolSettings { threads: 2, queue_max: 64, deadline: Duration::from_mins(1), memory_kib: 256, memory_kib_max: 1024 };
 const CHEAP: Cost = Cost { memory_kib: 256, iterations: 2, parallelism: 1 };
 
 fn password(text: &str) -> Password {
@@ -67,12 +68,40 @@ async fn only_the_password_that_was_hashed_verifies() {
     }
 }
 
+/// Made by argon2-cffi: more memory than the threads keep, so it gets room of its own.
+#[tokio::test]
+async fn a_dearer_job_gets_room_and_the_next_does_not_keep_it() {
+    let pool = HashPool::start(PoolSettings { threads: 1, ..SETTINGS }).unwrap();
+    let dear = Cost { memory_kib: 600, iterations: 2, parallelism: 2 };
+    for _ in 0..2 {
+        let hashed = pool.hash(password("password"), b"somesalt", dear).await.unwrap();
+        assert_eq!(hex(&hashed.output), "315512790365423ca233275d7818a92b8df1a41351e3b451753e6b9dddf004ac");
+        let hashed = pool.hash(password("password"), b"somesalt", CHEAP).await.unwrap();
+        assert_eq!(hex(&hashed.output), "9dfeb910e80bad0311fee20f9c0e2b12c17987b4cac90c2ef54d5b3021c68bfe");
+    }
+}
+
+#[tokio::test]
+async fn another_recipe_verifies_on_the_same_threads() {
+    let pool = HashPool::start(SETTINGS).unwrap();
+    let recipe = Recipe::Pbkdf2 { hmac: Pbkdf2Hmac::Sha256, iterations: 1000 };
+    let output = pool.hash(password("correct horse"), b"salt", recipe.clone()).await.unwrap().output;
+    for (reason, text, is_match) in [("the same", "correct horse", true), ("another", "correct horsf", false)] {
+        let verified = pool.verify(password(text), b"salt", &output, recipe.clone()).await.unwrap();
+        assert_eq!(verified.is_match, is_match, "{reason}");
+    }
+    let long = Password::new(vec![b'x'; recipe::SHA_CRYPT_PASSWORD_BYTES_MAX + 1]);
+    let rounds = Recipe::Sha512Crypt { rounds: 1000 };
+    let verified = pool.verify(long, b"salt", &[0; 64], rounds).await;
+    assert_eq!(verified.unwrap_err(), HashFault::BadInput, "every round would hash all of it");
+}
+
 #[tokio::test]
 async fn what_is_out_of_bounds_never_waits() {
     let pool = HashPool::start(SETTINGS).unwrap();
     let cost = |memory_kib, iterations, parallelism| Cost { memory_kib, iterations, parallelism };
     for (reason, cost) in [
-        ("more memory than the threads have", cost(1025, 2, 1)),
+        ("more memory than a job may have", cost(1025, 2, 1)),
         ("no iteration", cost(256, 0, 1)),
         ("minutes of iterations", cost(256, ITERATIONS_MAX + 1, 1)),
         ("no lane", cost(256, 2, 0)),
@@ -135,17 +164,12 @@ struct ByHand {
 impl ByHand {
     fn new(queue_max: usize) -> Self {
         let (queue, desk) = (Arc::new(Queue::new(queue_max)), Arc::new(Desk::default()));
-        let thread = queue::start(&queue, vec![desk.clone()]).unwrap();
+        let thread = queue::start(&queue, vec![desk.clone()], 256).unwrap();
         Self { queue, desk, thread }
     }
 
     fn submit(&self, text: &str, due: Instant) -> Result<oneshot::Receiver<Answer>, HashFault> {
-        let work = Work {
-            argon2: CHEAP.check(1024)?,
-            password: password(text).0,
-            salt: vec![0; 16],
-            output: vec![0; OUTPUT_BYTES],
-        };
+        let work = Work::new(CHEAP.into(), password(text).0, vec![0; 16], OUTPUT_BYTES);
         let (asker, answer) = oneshot::channel();
         self.queue.submit(Job::new(work, due, asker)).map(|()| answer)
     }
@@ -255,7 +279,7 @@ fn a_hashed_password_is_wiped() {
 #[tokio::test]
 async fn the_asker_has_an_answer_by_the_deadline_whatever_the_threads_do() {
     let (queue, desk) = (Arc::new(Queue::new(4)), Arc::new(Desk::default()));
-    let thread = queue::start(&queue, vec![desk.clone()]).unwrap();
+    let thread = queue::start(&queue, vec![desk.clone()], 256).unwrap();
     let settings = PoolSettings { deadline: Duration::from_millis(1), ..SETTINGS };
     let pool = HashPool { settings, queue, threads: Mutex::new(vec![thread]) };
     // A busy machine may let the millisecond pass before the job is begun: then it is asked again.
@@ -274,8 +298,11 @@ async fn the_asker_has_an_answer_by_the_deadline_whatever_the_threads_do() {
 
 #[test]
 fn the_memory_of_a_pool_is_known_before_it_starts() {
-    let settings = PoolSettings { threads: 4, memory_kib_max: 19_456, ..SETTINGS };
+    let settings = PoolSettings { threads: 4, memory_kib: 19_456, memory_kib_max: 65_536, ..SETTINGS };
     assert_eq!(settings.memory_bytes(), 4 * 19 * 1024 * 1024);
+    assert_eq!(settings.memory_bytes_max(), 4 * (19 + 64) * 1024 * 1024);
+    let settings = PoolSettings { memory_kib_max: 19_456, ..settings };
+    assert_eq!(settings.memory_bytes_max(), settings.memory_bytes(), "no job needs more than its thread keeps");
 }
 
 #[test]

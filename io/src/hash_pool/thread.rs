@@ -4,8 +4,10 @@
 //! whose last job it has collected, so the two never want the lock for long.
 
 use super::queue::Queue;
+use super::recipe::Recipe;
 use crate::clock::monotonic_us;
-use argon2::{Argon2, Block};
+use argon2::Block;
+use std::collections::TryReserveError;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +17,24 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 /// Everything a hash needs, its output's room included, so that the hash thread allocates nothing.
 pub(super) struct Work {
-    pub argon2: Argon2<'static>,
+    pub recipe: Recipe,
     pub password: Zeroizing<Vec<u8>>,
     pub salt: Vec<u8>,
     pub output: Vec<u8>,
+    /// Reserved and not yet written, where the thread keeps too little.
+    room: Vec<Block>,
+}
+
+impl Work {
+    pub fn new(recipe: Recipe, password: Zeroizing<Vec<u8>>, salt: Vec<u8>, output_bytes: usize) -> Self {
+        Self { recipe, password, salt, output: vec![0; output_bytes], room: Vec::new() }
+    }
+
+    /// Reserves what is needed beyond `kept_kib`; `hash-queue` does it for what it lays on a desk.
+    pub fn make_room(&mut self, kept_kib: u32) -> Result<(), TryReserveError> {
+        let needed_kib = self.recipe.argon2_kib();
+        if needed_kib > kept_kib { self.room.try_reserve_exact(needed_kib as usize) } else { Ok(()) }
+    }
 }
 
 /// Work that lies on its desk again.
@@ -138,8 +154,11 @@ pub(super) fn start(index: usize, memory_kib: u32, desk: &Arc<Desk>, queue: Arc<
 
 pub(super) fn compute(mut work: Work, memory: &mut [Block]) -> Finished {
     let began_us = monotonic_us();
-    let Work { argon2, password, salt, output } = &mut work;
-    let hash = || argon2.hash_password_into_with_memory(password, salt, output, &mut *memory);
+    let Work { recipe, password, salt, output, room } = &mut work;
+    // Within what is reserved, so nothing is allocated here.
+    room.resize(room.capacity(), Block::new());
+    let memory = if room.is_empty() { memory } else { room.as_mut_slice() };
+    let hash = || recipe.compute(password, salt, output, memory);
     // The memory may be half written then; the next job overwrites all that it reads.
     let end = match catch_unwind(AssertUnwindSafe(hash)) {
         Ok(Ok(())) => End::Done,

@@ -55,8 +55,10 @@ pub(crate) use connect::{Target, Trust, dial, user_of};
 pub enum Scope {
     /// One tenant's rows.
     Tenant(uuid::Uuid),
-    /// A duty of the system with its own named policies: `feed`, `jobs`, `authenticate`, `admin`.
+    /// A duty of the system with its own named policies: `feed`, `jobs`, `authenticate`, `accounts`, `admin`.
     System(&'static str),
+    /// One person's own rows.
+    Person(uuid::Uuid),
 }
 
 /// The pools of one process. Cheap to clone; the last clone closes the connections.

@@ -395,8 +395,8 @@ impl Health {
 }
 
 const CLOSED: PgFault = PgFault::Unreachable("the pool is closed");
-const SET_SCOPE: &str =
-    "select pg_catalog.set_config('app.tenant', $1, true), pg_catalog.set_config('app.scope', $2, true)";
+const SET_SCOPE: &str = "select pg_catalog.set_config('app.tenant', $1, true), \
+    pg_catalog.set_config('app.scope', $2, true), pg_catalog.set_config('app.user', $3, true)";
 /// Prepared statements kept on one connection; past it they are all forgotten.
 const STATEMENTS_MAX: usize = 256;
 const CONNECT_TIMEOUT_MIN: Duration = Duration::from_millis(100);

@@ -24,17 +24,20 @@ pub struct Tx<'a> {
     deadline: Duration,
 }
 
-/// The values of `app.tenant` and `app.scope`.
+/// The values of `app.tenant`, `app.scope` and `app.user`.
+#[derive(Default)]
 struct Opening {
     tenant: String,
     scope: &'static str,
+    user: String,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(conn: bb8::PooledConnection<'a, Manager>, scope: Scope, deadline: Duration) -> Self {
         let opening = match scope {
-            Scope::Tenant(tenant) => Opening { tenant: tenant.to_string(), scope: "" },
-            Scope::System(scope) => Opening { tenant: String::new(), scope },
+            Scope::Tenant(tenant) => Opening { tenant: tenant.to_string(), ..Opening::default() },
+            Scope::System(scope) => Opening { scope, ..Opening::default() },
+            Scope::Person(user) => Opening { user: user.to_string(), ..Opening::default() },
         };
         Self { conn, opening: Some(opening), failed: false, deadline }
     }
@@ -143,8 +146,8 @@ async fn opened<T>(
     opening: Option<Opening>,
     work: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, tokio_postgres::Error> {
-    let Some(Opening { tenant, scope }) = opening else { return work.await };
-    let values: [&(dyn ToSql + Sync); 2] = [&tenant, &scope];
+    let Some(Opening { tenant, scope, user }) = opening else { return work.await };
+    let values: [&(dyn ToSql + Sync); 3] = [&tenant, &scope, &user];
     // In this order: each is queued at its first poll, and the server takes them as they were queued.
     let (begun, scoped, done) =
         tokio::join!(biased; client.batch_execute("BEGIN"), client.query(set_scope, &values), work);

@@ -1,18 +1,22 @@
-//! Logins beside the load: `/bench/hash` on connections and a thread of their own, so that what they wait for does not
-//! delay the schedule of the measured requests.
+//! Logins beside the load, on connections and a thread of their own, so that what they wait for does not delay the
+//! schedule of the measured requests: sign-ins of accounts where some are known, else `/bench/hash`, which does the same
+//! hash and nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hdrhistogram::Histogram;
-use http::{HeaderValue, Uri};
+use http::StatusCode;
 use tokio::task::LocalSet;
 
 use crate::bench::Bench;
 use crate::client::{Session, Target};
 use crate::fault::Fault;
+use crate::people::{SIGNED_IN, SignIn};
+use crate::scenario::Template;
 
 /// How logins come.
 #[derive(Clone, Copy)]
@@ -40,20 +44,39 @@ pub struct Tally {
     pub waited_us: Histogram<u64>,
 }
 
+/// What one login asks.
+#[derive(Clone)]
+pub struct Source {
+    target: Target,
+    template: Template,
+    /// Each in turn.
+    bodies: Vec<Bytes>,
+    finished: StatusCode,
+}
+
 #[derive(Clone)]
 struct Login {
-    target: Target,
-    uri: Uri,
-    authorization: Option<HeaderValue>,
-    body: String,
+    source: Source,
     stop: Arc<AtomicBool>,
 }
 
-impl Hashes {
-    pub fn start(bench: &Bench, target: &Target, pace: Pace) -> Result<Self, Fault> {
+impl Source {
+    pub fn bench(bench: &Bench, target: &Target) -> Result<Self, Fault> {
         let (uri, authorization, body) = bench.hash()?;
+        let template = Template::new(&uri, authorization.as_ref());
+        Ok(Self { target: target.clone(), template, bodies: vec![Bytes::from(body)], finished: StatusCode::OK })
+    }
+
+    pub fn people(signed: SignIn) -> Self {
+        let SignIn { target, template, bodies } = signed;
+        Self { target, template, bodies, finished: SIGNED_IN }
+    }
+}
+
+impl Hashes {
+    pub fn start(source: &Source, pace: Pace) -> Result<Self, Fault> {
         let stop = Arc::new(AtomicBool::new(false));
-        let login = Login { target: target.clone(), uri, authorization, body, stop: Arc::clone(&stop) };
+        let login = Login { source: source.clone(), stop: Arc::clone(&stop) };
         let thread = std::thread::Builder::new().name("logins".to_owned()).spawn(move || run(&login, pace));
         Ok(Self { stop, thread: thread.map_err(|e| Fault::local("thread", e))? })
     }
@@ -111,12 +134,16 @@ fn run(login: &Login, pace: Pace) -> Result<Tally, Fault> {
 impl Login {
     async fn again_and_again(self) -> Result<Tally, Fault> {
         let mut tally = Tally::new()?;
-        let (session, _) = Session::open(&self.target, PATIENCE).await?;
-        while !self.stop.load(Ordering::Relaxed) {
+        let Source { target, template, bodies, finished } = &self.source;
+        let (session, _) = Session::open(target, PATIENCE).await?;
+        for body in bodies.iter().cycle() {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
             let begun = Instant::now();
-            let answer = session.post_form(&self.uri, self.authorization.as_ref(), self.body.clone()).await;
+            let answer = session.send(template.with(body), body.clone()).await;
             match answer {
-                Ok(answer) if answer.status == 200 => {
+                Ok(answer) if answer.status == *finished => {
                     tally.finished += 1;
                     tally.waited_us.saturating_record(begun.elapsed().as_micros() as u64);
                 }

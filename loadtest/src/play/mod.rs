@@ -7,9 +7,11 @@ mod growth;
 mod handshake;
 mod hashes;
 mod idle;
+mod login;
 mod postgres;
 mod revoke;
 mod rounds;
+mod session_check;
 mod soak;
 mod storm;
 
@@ -33,6 +35,8 @@ pub async fn play(settings: &Settings) -> Result<Report, Fault> {
 async fn play_one(settings: &Settings) -> Result<Report, Fault> {
     match settings.scenario {
         ScenarioName::Introspect | ScenarioName::Issue | ScenarioName::All => rounds::play(settings).await,
+        ScenarioName::Login | ScenarioName::Register => login::play(settings).await,
+        ScenarioName::SessionCheck => Box::pin(session_check::play(settings)).await,
         ScenarioName::RevokeToRefusal => revoke::play(settings).await,
         ScenarioName::Handshake => handshake::play(settings).await,
         ScenarioName::Idle => idle::play(settings).await,

@@ -7,7 +7,8 @@ use crate::args::{Loop, Settings};
 use crate::bench::{ABSENT, Bench};
 use crate::fault::Fault;
 use crate::figures::{Figures, Unit};
-use crate::play::hashes::{Hashes, Pace, Tally};
+use crate::people::SignIn;
+use crate::play::hashes::{Hashes, Pace, Source, Tally};
 use crate::play::{capacity, settled};
 use crate::progress::say;
 use crate::report::{Outcome, Report};
@@ -16,14 +17,21 @@ use crate::setup::{self, Prepared};
 use crate::worker::Errand;
 
 pub async fn play(settings: &Settings) -> Result<Report, Fault> {
-    let Some(bench) = Bench::find(settings).await? else {
-        return Report::skipped(settings, ABSENT.to_owned());
-    };
+    let bench = if settings.people.accounts.is_empty() { Bench::find(settings).await? } else { None };
+    if settings.people.accounts.is_empty() && bench.is_none() {
+        return Report::skipped(settings, format!("{ABSENT}; accounts do as well (--users FILE)"));
+    }
     let prepared = setup::prepare(settings).await?;
+    let (source, note) = match &bench {
+        Some(bench) => (Source::bench(bench, &prepared.target)?, "Logins are hashes by /bench/hash."),
+        None => {
+            (Source::people(SignIn::prepare(settings).await?), "Logins are sign-ins of accounts, with a session each.")
+        }
+    };
     let settings = settled(settings, &prepared);
     let mut figures = Figures::default();
-    let mut notes = Vec::new();
-    let (quiet, stormy) = alternate(&settings, &prepared, &bench, &mut figures).await?;
+    let mut notes = vec![note.to_owned()];
+    let (quiet, stormy) = alternate(&settings, &prepared, &source, &mut figures).await?;
     let ended_early = quiet.ended_early || stormy.ended_early;
     let mut parts = vec![
         Report::new(&settings, quiet).titled("storm: introspection, quiet"),
@@ -32,7 +40,7 @@ pub async fn play(settings: &Settings) -> Result<Report, Fault> {
             .without_cpu_per_request(),
     ];
     if !ended_early {
-        parts.push(logins_under_load(&settings, &prepared, &bench, &mut figures, &mut notes).await?);
+        parts.push(logins_under_load(&settings, &prepared, &source, &mut figures, &mut notes).await?);
     }
     Ok(Report::of_parts(&settings, parts)?.with(figures, Vec::new(), notes))
 }
@@ -41,14 +49,14 @@ pub async fn play(settings: &Settings) -> Result<Report, Fault> {
 async fn alternate(
     settings: &Settings,
     prepared: &Prepared,
-    bench: &Bench,
+    source: &Source,
     figures: &mut Figures,
 ) -> Result<(Outcome, Outcome), Fault> {
     let (mut quiet, mut stormy) = (Outcome::nothing()?, Outcome::nothing()?);
     for round in 0..settings.rounds {
         let calm = load(settings, prepared, Errand::Request).await?;
         say(&format!("{} logins at once", settings.hash_clients));
-        let hashes = Hashes::start(bench, &prepared.target, Pace::AtOnce(settings.hash_clients))?;
+        let hashes = Hashes::start(source, Pace::AtOnce(settings.hash_clients))?;
         let storm = load(settings, prepared, Errand::Request).await?;
         tell(figures, &calm, &storm, &hashes.stop().await?);
         let early = calm.ended_early || storm.ended_early;
@@ -83,7 +91,7 @@ fn tell(figures: &mut Figures, calm: &Outcome, storm: &Outcome, logins: &Tally) 
 async fn logins_under_load(
     settings: &Settings,
     prepared: &Prepared,
-    bench: &Bench,
+    source: &Source,
     figures: &mut Figures,
     notes: &mut Vec<String>,
 ) -> Result<Report, Fault> {
@@ -91,7 +99,7 @@ async fn logins_under_load(
     let mut loaded = settings.clone();
     loaded.pace = Loop::Open { rate: (capacity * LOADED).round().max(1.0) };
     loaded.duration = settings.duration.max(LOADED_TIME_MIN);
-    let hashes = Hashes::start(bench, &prepared.target, Pace::OneByOne)?;
+    let hashes = Hashes::start(source, Pace::OneByOne)?;
     let outcome = load(&loaded, prepared, Errand::Request).await?;
     let logins = hashes.stop().await?;
     let within = 100.0 * logins.finished as f64 / logins.asked().max(1) as f64;

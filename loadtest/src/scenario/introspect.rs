@@ -26,6 +26,8 @@ pub enum Expect {
     Dead,
     /// A new token.
     Issued,
+    /// A status that the scenario knows.
+    Status,
 }
 
 #[derive(Clone)]
@@ -167,8 +169,8 @@ pub fn judge(expect: &Expect, body: &[u8]) -> Result<(), Wrong> {
     match (expect, answer.active) {
         (Expect::Live { jti }, true) => check_same_token(jti.as_deref(), answer.jti.as_deref()),
         (Expect::Live { .. }, false) => Err(Wrong::LiveAnsweredInactive),
-        (Expect::Dead | Expect::Issued, true) => Err(Wrong::DeadAnsweredActive),
-        (Expect::Dead | Expect::Issued, false) => Ok(()),
+        (Expect::Dead | Expect::Issued | Expect::Status, true) => Err(Wrong::DeadAnsweredActive),
+        (Expect::Dead | Expect::Issued | Expect::Status, false) => Ok(()),
     }
 }
 

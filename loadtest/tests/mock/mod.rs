@@ -2,6 +2,7 @@
 //! with a `jti`; it remembers which it has issued and which it has revoked.
 
 pub mod harness;
+pub mod people;
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
@@ -46,6 +47,10 @@ pub enum Manner {
     RevokesLate,
     /// With SigID's bench routes; every fifth login is refused.
     Bench,
+    /// With SigID's pages for people and its session check; after those of the setup, every fifth sign-in is refused.
+    People,
+    /// The same, and every session check passes, whoever asks.
+    LetsAnybodyPass,
 }
 
 pub struct Mock {
@@ -63,6 +68,7 @@ struct State {
     revoked: Mutex<HashMap<String, Instant>>,
     minted: AtomicU64,
     logins: AtomicU64,
+    addresses: Mutex<std::collections::HashSet<String>>,
     introspections: AtomicU64,
     loaded_since: Mutex<Option<Instant>>,
 }
@@ -87,6 +93,7 @@ impl Mock {
             revoked: Mutex::default(),
             minted: AtomicU64::new(0),
             logins: AtomicU64::new(0),
+            addresses: Mutex::default(),
             introspections: AtomicU64::new(0),
             loaded_since: Mutex::default(),
         });
@@ -97,6 +104,11 @@ impl Mock {
 
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
+    }
+
+    /// Addresses that were registered.
+    pub fn addresses(&self) -> usize {
+        self.state.addresses.lock().unwrap().len()
     }
 
     pub fn minted(&self) -> u64 {
@@ -187,14 +199,47 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         body.extend_from_slice(&chunk);
     }
     let authorization = head.headers.get("authorization").map(|v| v.to_str().unwrap().to_owned());
-    let (status, text) = reply(head.uri.path(), authorization.as_deref(), body, &state).await;
-    let response = Response::builder().status(status).header("server", "mock/1");
+    let people::Reply { status, body: text, headers } = if let Some(found) = people(&head, &body, &state) {
+        found
+    } else {
+        let (status, body) = reply(head.uri.path(), authorization.as_deref(), body, &state).await;
+        people::Reply { status, body, headers: Vec::new() }
+    };
+    let mut response = Response::builder().status(status).header("server", "mock/1");
+    for (name, value) in headers {
+        response = response.header(name, value);
+    }
     let response = if status == 503 { response.header("retry-after", "1") } else { response };
     if let Ok(mut stream) = respond.send_response(response.body(()).unwrap(), text.is_empty())
         && !text.is_empty()
     {
         let _ = stream.send_data(Bytes::from(text), true);
     }
+}
+
+fn people(head: &http::request::Parts, body: &[u8], state: &State) -> Option<people::Reply> {
+    let path = head.uri.path();
+    if state.manner == Manner::LetsAnybodyPass && path == "/session/check" {
+        return Some(people::Reply {
+            status: 200,
+            body: String::new(),
+            headers: vec![("x-auth-subject", "s".to_owned())],
+        });
+    }
+    if !matches!(state.manner, Manner::People | Manner::LetsAnybodyPass) {
+        return None;
+    }
+    if head.method == http::Method::POST && path == "/login" && state.logins.fetch_add(1, Ordering::Relaxed) % 5 == 4 {
+        return Some(people::Reply { status: 503, body: String::new(), headers: Vec::new() });
+    }
+    let query = form(head.uri.query().unwrap_or_default());
+    let form = form(&String::from_utf8_lossy(body));
+    if path == "/register"
+        && let Some(email) = form.get("email")
+    {
+        assert!(state.addresses.lock().unwrap().insert(email.clone()), "asked for twice");
+    }
+    people::reply(&head.method, path, &query, &head.headers, &form)
 }
 
 /// One request after another; the answer in two chunks, and after twenty of them no more.

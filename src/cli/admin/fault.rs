@@ -3,10 +3,12 @@
 use std::fmt;
 
 use sigid_io::pg::PgFault;
+use sigid_login::admin;
 use sigid_oidc::keys::{self, Refusal};
 use sigid_tenant::{clients, tenants};
 
 use super::print;
+use crate::cli::password;
 
 /// One line, and a code.
 #[derive(Debug)]
@@ -77,6 +79,21 @@ impl From<clients::Fault> for Fault {
             clients::Fault::Database(fault) => fault.into(),
             refused => Self::refused(refused.to_string()),
         }
+    }
+}
+
+impl From<admin::Fault> for Fault {
+    fn from(fault: admin::Fault) -> Self {
+        match fault {
+            admin::Fault::Database(fault) => fault.into(),
+            refused => Self::refused(refused.to_string()),
+        }
+    }
+}
+
+impl From<password::Fault> for Fault {
+    fn from(fault: password::Fault) -> Self {
+        Self::refused(fault.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use sigid_core::ids::ClientId;
+use sigid_login::admin::{self, Who};
 use sigid_tenant::clients;
 use sigid_tenant::tenants::{self, Slug};
 
@@ -28,8 +29,8 @@ pub(super) struct Whose {
     /// Tokens issued to this client.
     #[arg(long, value_name = "ID")]
     client: Option<ClientId>,
-    /// Tokens of this person.
-    #[arg(long, value_name = "ID")]
+    /// Tokens of this person, in every tenant.
+    #[arg(long, value_name = "EMAIL|ID")]
     user: Option<String>,
     /// Every token of this tenant.
     #[arg(long, value_name = "SLUG")]
@@ -50,8 +51,11 @@ pub(super) async fn run(verb: Verb, context: &Context) -> Result<(), Fault> {
             tenants::revoke_before(pool, &slug, at_s, life_s, act).await?;
             format!("tenant {slug}")
         }
-        // This build has no accounts, so nobody has this identifier.
-        Whose { .. } => return Err(Fault::refused("no such user")),
+        Whose { user, .. } => {
+            let who = Who::parse(user.as_deref().unwrap_or_default())?;
+            let user = admin::revoke_before(pool, &who, at_s, life_s, act).await?;
+            format!("user {user}")
+        }
     };
     context.print(
         || json!({ "revoked_before": at_s, "whose": whose }),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::{Directory, Name};
 use super::fault::Fault;
+use super::people::{self, Login};
 use super::seed::{Demo, RESOURCES, TENANT};
 use super::settings;
 use super::state::{Credential, State};
@@ -27,6 +28,11 @@ pub struct DevJson {
     pub admin_cli: Vec<String>,
     pub tenant: String,
     pub clients: Vec<Client>,
+    pub users: Vec<Login>,
+    pub admin: Option<Login>,
+    pub mail_dir: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail_url: Option<String>,
     pub resources: Vec<String>,
 }
 
@@ -62,6 +68,10 @@ impl DevJson {
                 .iter()
                 .filter_map(|demo| Some(client(demo, state.find_credential(demo.name)?)))
                 .collect(),
+            users: state.people.iter().filter(|login| login.email != people::ADMIN).cloned().collect(),
+            admin: state.find_login(people::ADMIN).cloned(),
+            mail_dir: text(&directory.mail()),
+            mail_url: state.mail_page_port.map(settings::mail_url),
             resources: RESOURCES.map(Into::into).into(),
         })
     }
@@ -87,6 +97,7 @@ impl DevJson {
         for (what, value) in [
             ("discovery", format!("{}/.well-known/openid-configuration", self.issuer)),
             ("metrics", self.metrics_url.clone()),
+            ("mail", self.mail_url.clone().unwrap_or_default()),
             ("trust this CA", self.ca_pem_path.clone()),
             ("configuration", self.config_path.clone()),
             ("for scripts", text(&directory.file(Name::DevJson))),
@@ -98,6 +109,9 @@ impl DevJson {
         for Credential { name, client_id, client_secret } in credentials.clone() {
             let secret = client_secret.as_deref().unwrap_or("(public, no secret)");
             let _ = writeln!(lines, "  {name:<16} {client_id} {secret}");
+        }
+        for Login { email, password } in self.users.iter().chain(&self.admin) {
+            let _ = writeln!(lines, "  {email:<18} {password}");
         }
         if let Some(Credential { client_id, client_secret: Some(secret), .. }) = credentials.clone().next() {
             let (ca, issuer) = (&self.ca_pem_path, &self.issuer);
@@ -167,6 +181,8 @@ mod tests {
                 client_secret,
             });
         }
+        people::draw_passwords(&mut state);
+        state.mail_page_port = Some(8025);
         let dev = DevJson::new(&directory, &state, "postgresql:///sigid".into(), 8443, 9464).unwrap();
         dev.publish(&directory).unwrap();
         (directory, dev)
@@ -191,9 +207,16 @@ mod tests {
         let spa = &json["clients"][3];
         assert_eq!((spa["name"].as_str(), spa.get("client_secret")), (Some("spa"), None));
         assert_eq!(json["resources"][1], "https://other.demo.example");
-        for later in ["users", "admin", "mail_dir", "registration"] {
-            assert!(json.get(later).is_none(), "{later}");
-        }
+        assert_eq!(json["users"][0]["email"], "demo@example.com");
+        assert_eq!(json["users"][1]["email"], "second@example.com");
+        assert_eq!(
+            (json["users"].as_array().map(Vec::len), json["admin"]["email"].as_str()),
+            (Some(2), Some(people::ADMIN))
+        );
+        assert!(json["admin"]["password"].as_str().is_some_and(|password| !password.is_empty()));
+        assert_eq!(json["mail_dir"].as_str(), directory.mail().to_str());
+        assert_eq!(json["mail_url"], "http://127.0.0.1:8025/");
+        assert!(json.get("registration").is_none(), "its feature does not exist yet");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::catcher;
 use super::fault::Fault;
 
 /// A DIR that this process holds.
@@ -41,6 +42,11 @@ impl Directory {
         self.path.join("pg")
     }
 
+    /// Where the mail catcher keeps what it caught.
+    pub fn mail(&self) -> PathBuf {
+        self.path.join("mail")
+    }
+
     /// The file's text; `None` when there is none.
     pub fn find_text(&self, name: Name) -> Result<Option<String>, Fault> {
         let path = self.file(name);
@@ -68,6 +74,7 @@ impl Directory {
 
     /// Removes what was kept; the cluster removes itself.
     pub fn clear(&self) -> Result<(), Fault> {
+        catcher::clear(&self.mail())?;
         Name::ALL.into_iter().try_for_each(|name| self.remove(name))
     }
 }

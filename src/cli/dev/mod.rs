@@ -5,7 +5,7 @@
 //! that it is a development server but the three options handed to it.
 //!
 //! Order of a start, each step undone by none of the later ones: watch for signals, take DIR, withdraw the old
-//! `dev.json`, claim ports, certificate, cluster, configuration, migrations, demonstration, serve, and last of all
+//! `dev.json`, claim ports, certificate, cluster, configuration, migrations, demonstration, mail catcher, serve, and last of all
 //! `dev.json`. Order of a stop: the server drains, `dev.json` goes, PostgreSQL stops, DIR is free. PostgreSQL runs in
 //! a session of its own, so Ctrl-C reaches this process alone and the drain still has a database.
 //!
@@ -19,9 +19,11 @@
 
 mod announce;
 mod ca;
+mod catcher;
 mod cluster;
 mod directory;
 mod fault;
+mod people;
 mod places;
 mod ports;
 mod postmaster;
@@ -50,6 +52,7 @@ use cluster::{APP, Cluster, OWNER};
 use directory::{Directory, Name};
 use fault::Fault;
 use ports::Claim;
+use settings::Ports;
 use signals::Signals;
 use state::State;
 
@@ -119,6 +122,8 @@ struct Kept {
     state: State,
     listener: Claim,
     metrics: Claim,
+    mail: Claim,
+    mail_page: Claim,
 }
 
 impl Kept {
@@ -131,12 +136,17 @@ impl Kept {
             None => ports::claim_next(state.port.unwrap_or(PORT))?,
         };
         let metrics = ports::claim_next(state.metrics_port.unwrap_or(METRICS_PORT))?;
+        let mail = ports::claim_next(state.mail_port.unwrap_or(MAIL_PORT))?;
+        let mail_page = ports::claim_next(state.mail_page_port.unwrap_or(MAIL_PAGE_PORT))?;
         state.port = Some(listener.port);
         state.metrics_port = Some(metrics.port);
+        state.mail_port = Some(mail.port);
+        state.mail_page_port = Some(mail_page.port);
         ca::ensure(directory, &mut state, Clock::new().now_s())?;
         seed::draw_credentials(&mut state);
+        people::draw_passwords(&mut state);
         state.save(directory)?;
-        Ok(Self { state, listener, metrics })
+        Ok(Self { state, listener, metrics, mail, mail_page })
     }
 }
 
@@ -164,7 +174,7 @@ fn serve(
     signals: &Signals,
 ) -> Result<u8, Fault> {
     let (port, metrics_port) = (kept.listener.port, kept.metrics.port);
-    settings::write(directory, cluster, port, metrics_port)?;
+    settings::write(directory, cluster, Ports { listener: port, metrics: metrics_port, mail: kept.mail.port })?;
     let config = match config::load(&directory.file(Name::Config), &|_| None) {
         Ok(config) => config,
         Err(problems) => {
@@ -176,6 +186,7 @@ fn serve(
     if signals.have_arrived() {
         return Ok(0);
     }
+    let _catcher = catcher::start(directory.mail(), kept.mail.port, kept.mail_page.port)?;
     let (budgets, is_bench) = (args.development.budgets == Budgets::On, args.development.bench);
     let dev = DevJson::new(directory, &kept.state, cluster.url(APP), port, metrics_port)?
         .with_clock_offset_file(args.development.clock_offset_file.as_deref());
@@ -200,7 +211,7 @@ fn prepare_database(config: &Config, cluster: &Cluster, state: &State) -> Result
         migrated.map_err(|fault| Fault::postgres(format!("cannot migrate: {fault}{}", cure(&fault))))?;
         let database = |fault| Fault::postgres(format!("cannot reach the database: {fault}"));
         let pools = Pools::connect(&config.database.pg, &[Plane::Control]).await.map_err(database)?;
-        seed::ensure(pools.pool(Plane::Control), state, Clock::new().now_s()).await?;
+        seed::ensure(pools.pool(Plane::Control), config, state, Clock::new().now_s()).await?;
         pools.close().await;
         Ok(())
     })
@@ -238,10 +249,12 @@ impl Environment {
 
 const PORT: u16 = 8443;
 const METRICS_PORT: u16 = 9464;
+const MAIL_PORT: u16 = 1025;
+const MAIL_PAGE_PORT: u16 = 8025;
 const EXIT_CONFIGURATION: u8 = 78;
 
 #[cfg(test)]
-mod tests {
+pub(in crate::cli) mod tests {
     use super::*;
 
     /// An empty directory for one test, at the same place every time so that nothing piles up, and another for each

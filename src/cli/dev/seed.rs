@@ -1,4 +1,4 @@
-//! The demonstration: one tenant, and a client of each kind.
+//! The demonstration: one tenant, a client of each kind, and people ([`super::people`]).
 //!
 //! Identifiers and secrets are drawn here and remembered before the database sees them, so that a start that was
 //! cut short goes on with the same ones. What is there already is left as it is: a developer who changed or disabled
@@ -14,7 +14,9 @@ use sigid_tenant::clients::{self, Registration};
 use sigid_tenant::tenants::{self, Slug};
 
 use super::fault::Fault;
+use super::people;
 use super::state::{Credential, State};
+use crate::config::Config;
 
 pub const TENANT: &str = "demo";
 /// What `service` may name as `resource`; the first is its default.
@@ -96,7 +98,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Makes what is missing.
-pub async fn ensure(pool: &Pool, state: &State, now_s: i64) -> Result<(), Fault> {
+pub async fn ensure(pool: &Pool, config: &Config, state: &State, now_s: i64) -> Result<(), Fault> {
     let act = Act { actor: "sigid dev", now_s };
     let slug: Slug = TENANT.parse().map_err(refused)?;
     let tenant = match tenants::load(pool, &slug).await {
@@ -108,7 +110,7 @@ pub async fn ensure(pool: &Pool, state: &State, now_s: i64) -> Result<(), Fault>
             ensure_client(pool, tenant.tenant_id, demo, credential, act).await?;
         }
     }
-    Ok(())
+    people::ensure(pool, config, state, tenant.tenant_id, act).await
 }
 
 async fn ensure_client(

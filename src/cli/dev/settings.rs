@@ -8,8 +8,16 @@ use super::cluster::{APP, Cluster, OWNER};
 use super::directory::{Directory, Name};
 use super::fault::Fault;
 
-pub fn write(directory: &Directory, cluster: &Cluster, port: u16, metrics_port: u16) -> Result<(), Fault> {
-    directory.write(Name::Config, &text(&cluster.url(APP), &cluster.url(OWNER), port, metrics_port))
+/// Where the server listens, and where it delivers mail.
+#[derive(Clone, Copy)]
+pub struct Ports {
+    pub listener: u16,
+    pub metrics: u16,
+    pub mail: u16,
+}
+
+pub fn write(directory: &Directory, cluster: &Cluster, ports: Ports) -> Result<(), Fault> {
+    directory.write(Name::Config, &text(&cluster.url(APP), &cluster.url(OWNER), ports))
 }
 
 pub fn issuer(port: u16) -> String {
@@ -20,7 +28,13 @@ pub fn metrics_url(port: u16) -> String {
     format!("http://127.0.0.1:{port}/metrics")
 }
 
-fn text(app_url: &str, owner_url: &str, port: u16, metrics_port: u16) -> String {
+/// The catcher's page.
+pub fn mail_url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/")
+}
+
+fn text(app_url: &str, owner_url: &str, ports: Ports) -> String {
+    let Ports { listener: port, metrics: metrics_port, mail: mail_port } = ports;
     let mut text = HEADING.to_owned();
     for (section, settings) in [
         (
@@ -57,6 +71,26 @@ fn text(app_url: &str, owner_url: &str, port: u16, metrics_port: u16) -> String 
             vec![("unknown_client_budget_per_minute", "600".into()), ("failed_requests_per_minute", "60000".into())],
         ),
         (
+            "auth",
+            vec![
+                ("password_verify_ip_budget_per_minute", "600".into()),
+                ("password_verify_ip_failure_cost", "10".into()),
+                ("registration_rate_limit_per_minute", "600".into()),
+            ],
+        ),
+        (
+            "email",
+            vec![
+                ("provider", string("smtp")),
+                ("from_address", string("no-reply@sigid.example")),
+                ("from_name", string("SigID")),
+            ],
+        ),
+        (
+            "email.smtp",
+            vec![("host", string("127.0.0.1")), ("port", mail_port.to_string()), ("encryption", string("none"))],
+        ),
+        (
             "telemetry",
             vec![("metrics_listen", string(&format!("127.0.0.1:{metrics_port}"))), ("log_format", string("human"))],
         ),
@@ -82,7 +116,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_toml_and_says_what_it_was_told() {
-        let text = text("postgresql:///sigid?host=/a&user=app", "postgresql:///sigid?host=/a&user=owner", 8444, 9465);
+        let ports = Ports { listener: 8444, metrics: 9465, mail: 1026 };
+        let text = text("postgresql:///sigid?host=/a&user=app", "postgresql:///sigid?host=/a&user=owner", ports);
         let table: toml::Table = text.parse().unwrap();
         assert_eq!(table["server"]["port"].as_integer(), Some(8444));
         assert_eq!(table["server"]["tls"]["key_pem_path"].as_str(), Some("server.key"));
@@ -90,5 +125,6 @@ mod tests {
         assert_eq!(table["database"]["migration_url"].as_str(), Some("postgresql:///sigid?host=/a&user=owner"));
         assert_eq!(table["oidc"]["issuer"].as_str(), Some("https://localhost:8444"));
         assert_eq!(table["telemetry"]["metrics_listen"].as_str(), Some("127.0.0.1:9465"));
+        assert_eq!(table["email"]["smtp"]["port"].as_integer(), Some(1026));
     }
 }

@@ -1,7 +1,7 @@
 //! What a second start must know of the first: ports, the cluster that is ours, and the demo's credentials.
 //!
-//! `dev.json` must say the same after a restart, but the database keeps only digests of client secrets, so they
-//! are remembered here, beside the keys and as private as those.
+//! `dev.json` must say the same after a restart, but the database keeps only digests of client secrets and hashes of
+//! passwords, so they are remembered here, beside the keys and as private as those.
 
 use std::fmt;
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::{Directory, Name};
 use super::fault::Fault;
+use super::people::Login;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct State {
@@ -18,11 +19,18 @@ pub struct State {
     pub port: Option<u16>,
     #[serde(default)]
     pub metrics_port: Option<u16>,
+    /// Where the mail catcher takes letters, and where it shows them.
+    #[serde(default)]
+    pub mail_port: Option<u16>,
+    #[serde(default)]
+    pub mail_page_port: Option<u16>,
     /// When the certificate of the listener ends, in Unix seconds.
     #[serde(default)]
     pub certificate_ends_s: Option<i64>,
     #[serde(default)]
     pub credentials: Vec<Credential>,
+    #[serde(default)]
+    pub people: Vec<Login>,
 }
 
 /// A client that was made here.
@@ -37,7 +45,16 @@ pub struct Credential {
 
 impl State {
     pub fn new(instance: String) -> Self {
-        Self { instance, port: None, metrics_port: None, certificate_ends_s: None, credentials: Vec::new() }
+        Self {
+            instance,
+            port: None,
+            metrics_port: None,
+            mail_port: None,
+            mail_page_port: None,
+            certificate_ends_s: None,
+            credentials: Vec::new(),
+            people: Vec::new(),
+        }
     }
 
     pub fn find(directory: &Directory) -> Result<Option<Self>, Fault> {
@@ -55,6 +72,10 @@ impl State {
 
     pub fn find_credential(&self, name: &str) -> Option<&Credential> {
         self.credentials.iter().find(|credential| credential.name == name)
+    }
+
+    pub fn find_login(&self, email: &str) -> Option<&Login> {
+        self.people.iter().find(|login| login.email == email)
     }
 
     /// Replaces what was known under the same name.

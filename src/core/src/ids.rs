@@ -28,40 +28,64 @@ impl fmt::Display for BadId {
 
 impl std::error::Error for BadId {}
 
-/// A tenant: a UUID, written with hyphens in lower case.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TenantId(Uuid);
+/// An identifier that is a UUID, written with hyphens in lower case.
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
 
-impl TenantId {
-    pub const fn from_uuid(uuid: Uuid) -> Self {
-        Self(uuid)
-    }
+        impl $name {
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
 
-    pub const fn as_uuid(&self) -> &Uuid {
-        &self.0
-    }
+            pub const fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                parse_uuid(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
 }
 
-impl FromStr for TenantId {
-    type Err = BadId;
-
-    fn from_str(text: &str) -> Result<Self, BadId> {
-        let hyphenated = text.len() == 36 && !text.bytes().any(|b| b.is_ascii_uppercase());
-        let uuid = Uuid::try_parse(text).map_err(|_| BadId)?;
-        if hyphenated { Ok(Self(uuid)) } else { Err(BadId) }
-    }
+uuid_id! {
+    /// A tenant.
+    TenantId
 }
 
-impl fmt::Display for TenantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_hyphenated().fmt(f)
-    }
+uuid_id! {
+    /// A person's global account. Never shown to a tenant, which knows the person by a `sub` of its own.
+    UserId
 }
 
-impl fmt::Debug for TenantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+uuid_id! {
+    /// A session at SigID's own pages: a UUID of version 7, whose time is when the session began.
+    SessionId
+}
+
+fn parse_uuid(text: &str) -> Result<Uuid, BadId> {
+    let hyphenated = text.len() == 36 && !text.bytes().any(|b| b.is_ascii_uppercase());
+    let uuid = Uuid::try_parse(text).map_err(|_| BadId)?;
+    if hyphenated { Ok(uuid) } else { Err(BadId) }
 }
 
 /// A `client_id` (RFC 6749 section 2.2): 1 to 128 unreserved characters. Cheap to clone.

@@ -5,8 +5,9 @@
 //! faults are plain enums that each feature maps to the wire.
 //!
 //! * Who and what: [`ids`], [`scope`], [`resource`].
+//! * Where people are written to: [`email`].
 //! * Secrets and values handed out: [`secret`], [`opaque`].
-//! * Bytes that strangers send: [`form`], [`basic`], [`json`], [`b64`].
+//! * Bytes that strangers send: [`form`], [`basic`], [`cookie`], [`json`], [`b64`].
 //! * Signed things: [`jwk`], [`jws`], [`token`] (RFC 9068), [`assertion`] (RFC 7523).
 //! * Revocation: [`marks`].
 //! * The operator's file: [`settings`].
@@ -16,6 +17,8 @@
 pub mod assertion;
 pub mod b64;
 pub mod basic;
+pub mod cookie;
+pub mod email;
 pub mod form;
 pub mod ids;
 pub mod json;

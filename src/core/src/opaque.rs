@@ -25,6 +25,16 @@ pub enum Purpose {
     SessionCookie,
     DeviceCode,
     Link,
+    /// Proves a new account's address.
+    VerifyLink,
+    /// Lets who reads the account's mail set a new password.
+    RecoverLink,
+    /// Lets an account's first password be set.
+    SetupLink,
+    /// Proves the address that an account is to change to.
+    EmailLink,
+    /// Takes a changed address back.
+    UndoLink,
 }
 
 impl Purpose {
@@ -39,6 +49,11 @@ impl Purpose {
             Self::SessionCookie => 'k',
             Self::DeviceCode => 'd',
             Self::Link => 'l',
+            Self::VerifyLink => 'v',
+            Self::RecoverLink => 'w',
+            Self::SetupLink => 'u',
+            Self::EmailLink => 'e',
+            Self::UndoLink => 'o',
         }
     }
 }
@@ -59,6 +74,20 @@ pub struct OpaqueKey(hmac::Key);
 impl OpaqueKey {
     pub fn from_bytes(key: &[u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
+    /// Makes the one value that belongs to `seed`: a letter that is sent again holds the same link, and only its digest
+    /// is kept. `seed` must be unguessable or name its object, and be unique for the purpose.
+    pub fn derive(&self, purpose: Purpose, seed: &[u8]) -> Secret<String> {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"sigid derived v1 ");
+        context.update(&[purpose.letter() as u8]);
+        context.update(seed);
+        let mut bytes = [0; 32];
+        for (to, from) in bytes.iter_mut().zip(context.sign().as_ref()) {
+            *to = *from;
+        }
+        self.mint(purpose, bytes)
     }
 
     /// Makes the value of 32 fresh random bytes.
@@ -122,7 +151,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: [Purpose; 8] = [
+    const ALL: [Purpose; 13] = [
         Purpose::ClientSecret,
         Purpose::RegistrationToken,
         Purpose::InitialAccessToken,
@@ -131,6 +160,11 @@ mod tests {
         Purpose::SessionCookie,
         Purpose::DeviceCode,
         Purpose::Link,
+        Purpose::VerifyLink,
+        Purpose::RecoverLink,
+        Purpose::SetupLink,
+        Purpose::EmailLink,
+        Purpose::UndoLink,
     ];
 
     fn key() -> OpaqueKey {
@@ -173,6 +207,17 @@ mod tests {
         for (value, expected, why) in rows {
             assert_eq!(key().check(Purpose::ClientSecret, &value), Err(expected), "{why}");
         }
+    }
+
+    #[test]
+    fn a_derived_value_is_the_same_again_and_no_other() {
+        let value = |key: OpaqueKey, purpose, seed: &[u8]| key.derive(purpose, seed).expose().clone();
+        let first = value(key(), Purpose::VerifyLink, b"letter 1");
+        assert_eq!(first, value(key(), Purpose::VerifyLink, b"letter 1"), "the same letter");
+        assert!(key().check(Purpose::VerifyLink, &first).is_ok());
+        assert_ne!(first, value(key(), Purpose::VerifyLink, b"letter 2"), "another letter");
+        assert_ne!(first[6..], value(key(), Purpose::RecoverLink, b"letter 1")[6..], "another purpose");
+        assert_ne!(first, value(OpaqueKey::from_bytes(&[8; 32]), Purpose::VerifyLink, b"letter 1"), "another key");
     }
 
     #[test]

@@ -5,3 +5,7 @@ mod effects;
 mod exits;
 mod keys;
 mod tenants;
+mod user;
+mod user_effects;
+mod user_import;
+mod user_plans;

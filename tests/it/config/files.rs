@@ -78,10 +78,22 @@ fn rows() -> Vec<(&'static str, Change, &'static str)> {
         ("a log level that is none", set("telemetry.log_level", "\"loud\""), "telemetry.log_level"),
         ("a plane that is none", set("deployment.plane", "\"all\""), "deployment.plane"),
         ("a coordination that is none", set("deployment.coordination", "\"redis\""), "deployment.coordination"),
+        ("memory that is none", set("auth.argon2_memory_kib", "64"), "auth.argon2_memory_kib"),
+        (
+            "minutes of a hash",
+            set("auth.argon2_memory_kib", "1048576\nargon2_iterations = 64"),
+            "auth.argon2_iterations",
+        ),
+        ("short passwords", set("auth.password_length_min", "4"), "auth.password_length_min"),
+        (
+            "a failure beyond the budget",
+            set("auth.password_verify_ip_failure_cost", "1000"),
+            "auth.password_verify_ip_failure_cost",
+        ),
         ("a key that is none", set("server.colour", "\"blue\""), "server.colour"),
         ("a typing error", set("server.prot", "8443"), "server.prot"),
         ("a section that is none", set("sevrer.port", "8443"), "sevrer"),
-        ("a section of later", set("email.provider", "\"smtp\""), "email"),
+        ("a section of later", set("phone.provider", "\"smtp\""), "phone"),
         ("another section of later", set("passkey.origin", "\"https://localhost\""), "passkey"),
         ("the key service of later", set("kms.socket_path", "\"/run/kms\""), "kms"),
     ]
@@ -139,11 +151,11 @@ async fn all_problems_come_at_once() {
         .without("oidc.issuer")
         .set("jwt.key_rotation_days", 0)
         .set("edge.colour", 1)
-        .set("email.provider", "\"smtp\"");
+        .set("phone.provider", "\"smtp\"");
     let config = settings.write(&directory);
     let ended = cli::run(&["serve", "-c", config.to_str().unwrap()], &[]);
     assert_eq!(ended.code, EXIT_CONFIGURATION);
-    for key in ["server.port: ", "oidc.issuer: ", "jwt.key_rotation_days: ", "edge.colour: ", "email"] {
+    for key in ["server.port: ", "oidc.issuer: ", "jwt.key_rotation_days: ", "edge.colour: ", "phone"] {
         assert_eq!(ended.err.lines().filter(|line| line.starts_with(key)).count(), 1, "{key} in {}", ended.err);
     }
     let document = cli::run(&["check", "--json", "-c", config.to_str().unwrap()], &[]);

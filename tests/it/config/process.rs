@@ -49,6 +49,21 @@ async fn a_root_key_of_another_installation_is_refused() {
 }
 
 #[tokio::test]
+async fn hash_threads_that_would_keep_too_much_memory_are_refused() {
+    let site = Site::new().await;
+    let settings = site.settings().set("auth.hash_threads", 64).set("auth.hash_memory_max_mib", 256);
+    let (directory, furnished) = site.furnish(settings);
+    let config = furnished.write(&directory);
+    let ended = cli::run(&["serve", "-c", config.to_str().unwrap()], &[]);
+    assert_eq!(ended.code, 78, "{}", ended.err);
+    assert!(
+        ended.err.contains("auth.argon2_memory_kib: 64 hash threads keep 1216 MiB, and may have 256"),
+        "{}",
+        ended.err
+    );
+}
+
+#[tokio::test]
 async fn the_command_line_explains_itself() {
     for (arguments, code) in [
         (&["--version"][..], 0),

@@ -38,7 +38,7 @@ async fn a_path_is_matched_byte_for_byte() {
         "/health/",
         "/health/other",
         "/.well-known/",
-        "/favicon.ico",
+        "/favicon.png",
     ] {
         let ask = Ask::post(path).basic(&service).form(&[("grant_type", "client_credentials")]);
         // A path that no URI has is refused by the client's library, or answered 400.

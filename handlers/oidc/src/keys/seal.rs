@@ -16,6 +16,7 @@
 use std::fmt::{self, Write as _};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Salt};
 use sigid_core::b64;
 use sigid_core::ids::Kid;
 use sigid_core::jwk::Alg;
@@ -26,6 +27,7 @@ const VERSION: u8 = 1;
 const PURPOSE: &str = "sigid signing key";
 const FINGERPRINT_PURPOSE: &[u8] = b"sigid root key fingerprint\0";
 const FINGERPRINT_BYTES: usize = 8;
+const DERIVE_PURPOSE: &[u8] = b"sigid derived keys v1";
 
 /// The key that opens the others.
 pub struct RootKey(Secret<[u8; 32]>);
@@ -73,6 +75,16 @@ impl RootKey {
             let _ = write!(text, "{byte:02x}");
             text
         })
+    }
+
+    /// A key for one use, the same on every node (HKDF, RFC 5869); the label names the use.
+    pub fn derive(&self, label: &str) -> Secret<[u8; 32]> {
+        let salt = Salt::new(HKDF_SHA256, DERIVE_PURPOSE);
+        let mut key = [0; 32];
+        // 32 bytes are far from what HKDF cannot give.
+        let _ =
+            salt.extract(self.0.expose()).expand(&[label.as_bytes()], HKDF_SHA256).and_then(|okm| okm.fill(&mut key));
+        Secret::new(key)
     }
 
     /// Seals the private half of the key `kid`.
@@ -162,6 +174,16 @@ mod tests {
         assert!(fingerprint.len() == 16 && fingerprint.bytes().all(|digit| digit.is_ascii_hexdigit()), "{fingerprint}");
         let bare = Digest32::of(&[7; 32]);
         assert!(!bare.as_bytes().starts_with(&[u8::from_str_radix(&fingerprint[..2], 16).unwrap()]), "under a name");
+    }
+
+    #[test]
+    fn a_derived_key_is_of_its_root_and_label() {
+        let root = RootKey::from_bytes([7; 32]);
+        let key = root.derive("one use");
+        assert_eq!(key.expose(), RootKey::from_bytes([7; 32]).derive("one use").expose(), "on every node");
+        assert_ne!(key.expose(), root.derive("another use").expose());
+        assert_ne!(key.expose(), RootKey::from_bytes([8; 32]).derive("one use").expose());
+        assert_ne!(key.expose(), &[0; 32], "it was filled");
     }
 
     #[test]

@@ -239,7 +239,6 @@ fn clients_of(
         let state: &str = row.try_get(2)?;
         let redirect_uris: Vec<String> = row.try_get(7)?;
         let jwks: Option<serde_json::Value> = row.try_get(8)?;
-        let is_public = auth_method == AuthMethod::None;
         let entry = ClientEntry {
             client_id: client_id.clone(),
             tenant_id: TenantId::from_uuid(row.try_get(1)?),
@@ -252,11 +251,7 @@ fn clients_of(
             scope: row.try_get(5)?,
             resources: row.try_get(6)?,
             audiences: audiences.remove(&id).unwrap_or_default(),
-            redirect_origins: if is_public {
-                redirect_uris.iter().filter_map(|uri| origin_of(uri)).collect()
-            } else {
-                Vec::new()
-            },
+            redirect_origins: redirect_uris.iter().filter_map(|uri| origin_of(uri)).collect(),
             generation: 0,
         };
         changes.push(Change::Client(client_id, Some(Box::new(entry))));

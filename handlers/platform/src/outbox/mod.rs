@@ -194,7 +194,8 @@ async fn maintain_family(pool: &Pool, now: std::time::SystemTime, family: &str) 
 }
 
 /// The tables that are partitioned by day.
-const PARTITIONED: [&str; 4] = ["marks", "assertion_replays", "feed", "events"];
+const PARTITIONED: [&str; 9] =
+    ["marks", "assertion_replays", "sessions", "session_clients", "registrations", "links", "mail", "feed", "events"];
 
 /// Reads a row of `async.feed` back; `None` for a kind or reference that this build does not know.
 pub(crate) fn read_news(

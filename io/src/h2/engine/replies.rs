@@ -56,6 +56,7 @@ impl Engine {
         }
         encode::status(out, reply.status);
         out.extend_from_slice(reply.ready.block());
+        out.extend_from_slice(reply.block.as_bytes());
         encode::headers(out, &reply.headers);
         let length = (out.len() - at - HEADER_BYTES) as u32;
         // Replies of ours are far below a frame's size.

@@ -1,0 +1,31 @@
+//! The ways to a session and back: sign-in, registration, recovery, and the way to an application.
+//!
+//! ```text
+//! /register -> letter -> /verify -> account ─┐
+//! /recover  -> letter -> /recover/password ──┼-> /login -> session -> /account, /session/start -> application
+//! letter, or an administrator -> /setup ─────┘                └-> /logout
+//! ```
+//!
+//! A folder for each: [`registration`], [`recovery`] (with the first password of an account that somebody else made),
+//! [`login`] (with logout), [`application`]. What a login is, is decided in [`model`]; ways to prove who one is plug in
+//! at [`methods`]; what is good once is a link ([`links`]); what a letter says is found out when it is sent
+//! ([`letters`]).
+//!
+//! **Nobody learns who has an account.** An address with one and an address without one take the same statements, cost
+//! the same hash, get the same page with the same headers: sign-in verifies a password against nothing, registration
+//! stores a request and recovery a letter for either, and which letter it is, if any, a job decides later.
+//!
+//! **Nothing is stored before somebody has proven something.** What a form needs travels in the form. A registration
+//! is a row of a day; the account begins with the proof of the address.
+
+pub mod application;
+pub mod ask;
+pub mod fault;
+pub mod letters;
+pub mod links;
+pub mod login;
+pub mod methods;
+pub mod model;
+pub mod recovery;
+pub mod registration;
+mod sql;

@@ -1,0 +1,6 @@
+//! What guessing costs, and whom it does not lock out.
+
+mod guesser;
+mod guesses;
+mod nodes;
+mod requests;
