@@ -478,6 +478,49 @@ CREATE TABLE control.clients (
 
 ALTER TABLE ONLY control.clients FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE control.tenant_brands (
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    accent text,
+    logo_digest bytea,
+    privacy_uri text,
+    terms_uri text,
+    is_operator boolean DEFAULT false NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT tenant_brands_accent_check CHECK ((accent ~ '^#[0-9a-f]{6}$'::text)),
+    CONSTRAINT tenant_brands_logo_digest_check CHECK ((octet_length(logo_digest) = 32)),
+    CONSTRAINT tenant_brands_name_check CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT tenant_brands_privacy_uri_check CHECK (((octet_length(privacy_uri) >= 1) AND (octet_length(privacy_uri) <= 2048))),
+    CONSTRAINT tenant_brands_terms_uri_check CHECK (((octet_length(terms_uri) >= 1) AND (octet_length(terms_uri) <= 2048)))
+);
+
+ALTER TABLE ONLY control.tenant_brands FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE control.tenant_logos (
+    tenant_id uuid NOT NULL,
+    digest bytea NOT NULL,
+    media_type text NOT NULL,
+    width integer NOT NULL,
+    height integer NOT NULL,
+    content bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT tenant_logos_content_check CHECK (((octet_length(content) >= 1) AND (octet_length(content) <= 262144))),
+    CONSTRAINT tenant_logos_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT tenant_logos_media_type_check CHECK ((media_type = ANY (ARRAY['image/png'::text, 'image/jpeg'::text, 'image/webp'::text])))
+);
+
+ALTER TABLE ONLY control.tenant_logos FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE control.tenant_sign_in (
+    tenant_id uuid NOT NULL,
+    methods text[],
+    takes_new boolean DEFAULT true NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT tenant_sign_in_methods_check CHECK ((array_position(methods, NULL::text) IS NULL))
+);
+
+ALTER TABLE ONLY control.tenant_sign_in FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE control.tenants (
     tenant_id uuid NOT NULL,
     slug text NOT NULL,
@@ -620,6 +663,15 @@ ALTER TABLE ONLY control.client_secrets
 ALTER TABLE ONLY control.clients
     ADD CONSTRAINT clients_pkey PRIMARY KEY (client_id);
 
+ALTER TABLE ONLY control.tenant_brands
+    ADD CONSTRAINT tenant_brands_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY control.tenant_logos
+    ADD CONSTRAINT tenant_logos_pkey PRIMARY KEY (digest, tenant_id);
+
+ALTER TABLE ONLY control.tenant_sign_in
+    ADD CONSTRAINT tenant_sign_in_pkey PRIMARY KEY (tenant_id);
+
 ALTER TABLE ONLY control.tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (tenant_id);
 
@@ -650,15 +702,19 @@ CREATE INDEX mail_next_at_idx ON ONLY async.mail USING btree (next_at) WHERE (st
 
 CREATE INDEX mail_default_next_at_idx ON async.mail_default USING btree (next_at) WHERE (state = 'queued'::text);
 
-CREATE INDEX mail_recipient_key_idx ON ONLY async.mail USING btree (recipient_key, template, created_at);
+CREATE INDEX mail_recipient_key_idx ON ONLY async.mail USING btree (recipient_key, template, created_at) WHERE (state <> 'dropped'::text);
 
-CREATE INDEX mail_default_recipient_key_template_created_at_idx ON async.mail_default USING btree (recipient_key, template, created_at);
+CREATE INDEX mail_default_recipient_key_template_created_at_idx ON async.mail_default USING btree (recipient_key, template, created_at) WHERE (state <> 'dropped'::text);
 
 CREATE INDEX limit_counters_changed_at_idx ON auth.limit_counters USING btree (changed_at);
 
 CREATE INDEX links_user_id_idx ON ONLY auth.links USING btree (user_id);
 
 CREATE INDEX links_default_user_id_idx ON auth.links_default USING btree (user_id);
+
+CREATE INDEX registrations_email_key_idx ON ONLY auth.registrations USING btree (email_key, browser);
+
+CREATE INDEX registrations_default_email_key_browser_idx ON auth.registrations_default USING btree (email_key, browser);
 
 CREATE INDEX sessions_user_id_idx ON ONLY auth.sessions USING btree (user_id);
 
@@ -671,6 +727,10 @@ CREATE INDEX client_audiences_client_id_idx ON control.client_audiences USING bt
 CREATE INDEX client_secrets_client_id_idx ON control.client_secrets USING btree (client_id);
 
 CREATE INDEX clients_tenant_id_client_id_idx ON control.clients USING btree (tenant_id, client_id);
+
+CREATE UNIQUE INDEX tenant_brands_one_operator ON control.tenant_brands USING btree (is_operator) WHERE is_operator;
+
+CREATE INDEX tenant_logos_tenant_id_created_at_idx ON control.tenant_logos USING btree (tenant_id, created_at);
 
 CREATE UNIQUE INDEX memberships_user_id_tenant_id_key ON identity.memberships USING btree (user_id, tenant_id);
 
@@ -698,6 +758,8 @@ ALTER INDEX auth.links_user_id_idx ATTACH PARTITION auth.links_default_user_id_i
 
 ALTER INDEX auth.marks_pkey ATTACH PARTITION auth.marks_default_pkey;
 
+ALTER INDEX auth.registrations_email_key_idx ATTACH PARTITION auth.registrations_default_email_key_browser_idx;
+
 ALTER INDEX auth.registrations_pkey ATTACH PARTITION auth.registrations_default_pkey;
 
 ALTER INDEX auth.session_clients_pkey ATTACH PARTITION auth.session_clients_default_pkey;
@@ -720,6 +782,15 @@ ALTER TABLE ONLY control.client_secrets
 
 ALTER TABLE ONLY control.clients
     ADD CONSTRAINT clients_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES control.tenants(tenant_id);
+
+ALTER TABLE ONLY control.tenant_brands
+    ADD CONSTRAINT tenant_brands_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES control.tenants(tenant_id);
+
+ALTER TABLE ONLY control.tenant_logos
+    ADD CONSTRAINT tenant_logos_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES control.tenants(tenant_id);
+
+ALTER TABLE ONLY control.tenant_sign_in
+    ADD CONSTRAINT tenant_sign_in_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES control.tenants(tenant_id);
 
 ALTER TABLE ONLY identity.memberships
     ADD CONSTRAINT memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES control.tenants(tenant_id);
@@ -879,6 +950,12 @@ CREATE POLICY admin ON control.client_secrets TO sigid_control USING ((( SELECT 
 
 CREATE POLICY admin ON control.clients TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
 
+CREATE POLICY admin ON control.tenant_brands TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON control.tenant_logos TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
+CREATE POLICY admin ON control.tenant_sign_in TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
+
 CREATE POLICY admin ON control.tenants TO sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'admin'::text));
 
 CREATE POLICY authenticate ON control.client_audiences FOR SELECT TO sigid_auth, sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
@@ -886,6 +963,8 @@ CREATE POLICY authenticate ON control.client_audiences FOR SELECT TO sigid_auth,
 CREATE POLICY authenticate ON control.client_secrets FOR SELECT TO sigid_auth, sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
 
 CREATE POLICY authenticate ON control.clients FOR SELECT TO sigid_auth, sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
+
+CREATE POLICY authenticate ON control.tenant_logos FOR SELECT TO sigid_auth USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
 
 CREATE POLICY authenticate ON control.tenants FOR SELECT TO sigid_auth, sigid_control USING ((( SELECT public.app_scope() AS app_scope) = 'authenticate'::text));
 
@@ -901,6 +980,10 @@ CREATE POLICY feed ON control.client_secrets FOR SELECT USING ((( SELECT public.
 
 CREATE POLICY feed ON control.clients FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
 
+CREATE POLICY feed ON control.tenant_brands FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
+
+CREATE POLICY feed ON control.tenant_sign_in FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
+
 CREATE POLICY feed ON control.tenants FOR SELECT USING ((( SELECT public.app_scope() AS app_scope) = 'feed'::text));
 
 CREATE POLICY jobs ON control.clients FOR SELECT TO sigid_async USING ((( SELECT public.app_scope() AS app_scope) = 'jobs'::text));
@@ -913,7 +996,19 @@ CREATE POLICY tenant ON control.client_secrets USING ((tenant_id = ( SELECT publ
 
 CREATE POLICY tenant ON control.clients USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
+CREATE POLICY tenant ON control.tenant_brands USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant ON control.tenant_logos USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant ON control.tenant_sign_in USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
 CREATE POLICY tenant ON control.tenants USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+ALTER TABLE control.tenant_brands ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE control.tenant_logos ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE control.tenant_sign_in ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE control.tenants ENABLE ROW LEVEL SECURITY;
 
@@ -1045,6 +1140,18 @@ GRANT SELECT ON TABLE control.client_secrets TO sigid_async;
 GRANT SELECT ON TABLE control.clients TO sigid_auth;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE control.clients TO sigid_control;
 GRANT SELECT ON TABLE control.clients TO sigid_async;
+
+GRANT SELECT ON TABLE control.tenant_brands TO sigid_auth;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE control.tenant_brands TO sigid_control;
+GRANT SELECT ON TABLE control.tenant_brands TO sigid_async;
+
+GRANT SELECT ON TABLE control.tenant_logos TO sigid_auth;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE control.tenant_logos TO sigid_control;
+
+GRANT SELECT ON TABLE control.tenant_sign_in TO sigid_identity;
+GRANT SELECT ON TABLE control.tenant_sign_in TO sigid_auth;
+GRANT SELECT,INSERT,UPDATE ON TABLE control.tenant_sign_in TO sigid_control;
+GRANT SELECT ON TABLE control.tenant_sign_in TO sigid_async;
 
 GRANT SELECT ON TABLE control.tenants TO sigid_auth;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE control.tenants TO sigid_control;

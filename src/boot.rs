@@ -370,7 +370,8 @@ fn share(
         failed_requests_per_minute: config.edge.failed_requests_per_minute,
         documents: Documents::build(&config.oidc.issuer, mounted, rotation_s),
     };
-    Arc::new(Shared::new(parts).with_edge_cookies(edge_cookies))
+    let error_pages = sigid_pages::error_pages(config.i18n.clone());
+    Arc::new(Shared::new(parts).with_edge_cookies(edge_cookies).with_error_pages(error_pages))
 }
 
 /// What the features find by type.

@@ -13,6 +13,10 @@ pub const ALL: &[Migration] = &[
     migration!("202611240900_edge_foundation"),
     migration!("202611241720_identity_people"),
     migration!("202611241730_auth_limits"),
+    migration!("202611242010_tenant_sign_in"),
+    migration!("202611242020_tenant_brand"),
+    migration!("202611242030_auth_registrations_by_address"),
+    migration!("202611242040_async_mail_by_mailbox"),
 ];
 
 #[cfg(test)]

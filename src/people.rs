@@ -47,7 +47,7 @@ pub fn start_hash_pool(config: &Config, planes: &[Plane]) -> Result<Option<Arc<H
         return Ok(None);
     }
     let settings = config.auth.pool_settings().map_err(Fault::Memory)?;
-    let pool = HashPool::start(settings).map_err(Fault::Threads)?;
+    let pool = HashPool::start(settings).map_err(Fault::Threads)?.with_fail(&config.database.pg.fail);
     let memory_mib = settings.memory_bytes() / (1024 * 1024);
     tracing::info!(threads = settings.threads, memory_mib, "hash pool");
     Ok(Some(Arc::new(pool)))
@@ -72,10 +72,13 @@ pub fn add(
         settings.insert(Arc::new(Passwords::new(pool.clone(), cost, config.auth.password_length_min)));
     }
     settings.insert(keys(root));
+    settings.insert(config.auth);
     settings.insert(Arc::new(SignIn::default()));
     settings.insert(Arc::new(Sessions::new(config.session_cookie.clone())));
     settings.insert(Limits::new(limits, &root.derive("limits"), is_shared));
     settings.insert(config.user_self_service);
+    settings.insert(config.i18n.clone());
+    settings.insert(Arc::new(sigid_pages::Logos::default()));
     let mailer =
         Mailer::new(&config.email, &config.oidc.issuer_host).map_err(|fault| Fault::Mail(fault.to_string()))?;
     settings.insert(Arc::new(mailer));

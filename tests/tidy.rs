@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sigid-edge", &["sigid-core", "sigid-io"]),
     ("sigid-account", &["sigid-core", "sigid-io", "sigid-edge", "sigid-login", "sigid-pages", "sigid-platform"]),
     ("sigid-oidc", &["sigid-core", "sigid-io", "sigid-edge", "sigid-platform"]),
-    ("sigid-tenant", &["sigid-core", "sigid-io", "sigid-edge", "sigid-platform"]),
+    ("sigid-tenant", &["sigid-core", "sigid-io", "sigid-edge", "sigid-pages", "sigid-platform"]),
     ("sigid-login", &["sigid-core", "sigid-io", "sigid-edge", "sigid-pages", "sigid-platform"]),
     ("sigid-loadtest", &[]),
     ("sigid-fuzz", &["sigid-core", "sigid-io", "sigid-edge", "sigid-oidc", "sigid-platform", "sigid-tenant"]),
@@ -163,6 +163,7 @@ const ACROSS_TENANTS: &[(&str, &str, &str)] = &[
     ("handlers/login/src/admin/sql.rs", "load_standings", "admin"),
     ("handlers/login/src/admin/sql.rs", "remove_memberships", "admin"),
     ("handlers/login/src/sessions/sql.rs", "load_handed", "accounts"),
+    ("handlers/pages/src/logo/sql.rs", "find", "authenticate"),
     ("handlers/platform/src/feed/sql.rs", "load_all", "feed"),
     ("handlers/platform/src/feed/sql.rs", "load_named", "feed"),
     ("handlers/platform/src/feed/sql.rs", "read_window", "feed"),
@@ -170,6 +171,7 @@ const ACROSS_TENANTS: &[(&str, &str, &str)] = &[
     ("handlers/platform/src/mail/sql.rs", "count_waiting", "jobs"),
     ("handlers/platform/src/mail/sql.rs", "finish", "jobs"),
     ("handlers/platform/src/mail/sql.rs", "retry", "jobs"),
+    ("handlers/tenant/src/brand/sql.rs", "give_up_operator", "admin"),
     ("handlers/tenant/src/clients/sql.rs", "find_tenant", "admin"),
     ("handlers/tenant/src/tenants/sql.rs", "find", "admin"),
     ("handlers/tenant/src/tenants/sql.rs", "load_all", "admin"),
@@ -255,6 +257,16 @@ const RELEASED: &[(&str, &str)] = &[
     ("migrations/202611240900_edge_foundation.sql", "6b8edc2bc79898de1e8447fed81d95edffc784e69eb0282f549f409f2c899e2c"),
     ("migrations/202611241720_identity_people.sql", "65d6f51741e1c4e1b161435149b5f096c78ad856b592cb28832a7880eb212276"),
     ("migrations/202611241730_auth_limits.sql", "87c251ffc9b3e5051876cd19162eb2376c7d62dae82372698fceb37ad39d3f56"),
+    ("migrations/202611242010_tenant_sign_in.sql", "b8e8ee79131c8a295d064934acbbf5fa7acd9ed3b0ab1095862be6568c14ff94"),
+    ("migrations/202611242020_tenant_brand.sql", "7c72e7dd5c7d7654cd9c679035c42bc12037de730d1232269a8285d9ccf301fe"),
+    (
+        "migrations/202611242030_auth_registrations_by_address.sql",
+        "6c5b4a21319a95f2ddd19f0d10d04a548e040a108b1ce93d64bf9263b113dfc1",
+    ),
+    (
+        "migrations/202611242040_async_mail_by_mailbox.sql",
+        "cdb17f01ec06086952cc894c8de4867f11635280668b3729e47316d06d2be2f2",
+    ),
 ];
 
 #[test]

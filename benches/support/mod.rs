@@ -190,7 +190,7 @@ fn tables(tenant_id: TenantId, kid: &Kid, public: &PublicKey, now_s: i64) -> Tab
     let service = client(tenant_id, "service", &[]);
     let resource_server = client(tenant_id, "resource-server", &[AUDIENCE]);
     let mut changes = vec![
-        Change::Tenant(tenant_id, Some(TenantEntry { tenant_id, is_active: true, generation: 0 })),
+        Change::Tenant(tenant_id, Some(TenantEntry::new(tenant_id, true))),
         Change::Client(service.client_id.clone(), Some(Box::new(service))),
         Change::Client(resource_server.client_id.clone(), Some(Box::new(resource_server))),
         Change::Key(kid.clone(), Some(Box::new(key))),
@@ -204,6 +204,7 @@ fn tables(tenant_id: TenantId, kid: &Kid, public: &PublicKey, now_s: i64) -> Tab
 fn client(tenant_id: TenantId, id: &str, audiences: &[&str]) -> ClientEntry {
     ClientEntry {
         client_id: ClientId::parse(id).unwrap(),
+        client_name: id.to_owned(),
         tenant_id,
         is_active: true,
         auth_method: AuthMethod::ClientSecretBasic,

@@ -1,6 +1,6 @@
 //! Fail points: named places at which a development run makes an await fail, stall, or lose its connection.
 //!
-//! Every await on the database, the feed and the pool has one ([`Point`]), so that a test can fail each of them once
+//! Every await on the database, the feed and the pools has one ([`Point`]), so that a test can fail each of them once
 //! and look at what is left: was the reply clean, is the state whole, does service return by itself. Without
 //! `--fail-file` (development only, refused in production) a point is one look at an empty `Option`, on cold paths
 //! only; no shard has one.
@@ -77,11 +77,15 @@ pub enum Point {
     ReplayConsume,
     /// The private halves of the signing keys are read.
     KeysRead,
+    /// A password is given to the threads that hash; the pool is called `hash`.
+    HashRun,
+    /// A letter was handed to the provider, and that is not known yet; the pool is that of jobs.
+    MailSent,
 }
 
 impl Point {
     /// All of them, in their order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Connect,
         Self::PoolSetup,
         Self::PoolTake,
@@ -105,6 +109,8 @@ impl Point {
         Self::OutboxBell,
         Self::ReplayConsume,
         Self::KeysRead,
+        Self::HashRun,
+        Self::MailSent,
     ];
 
     /// As the file names it.
@@ -133,6 +139,8 @@ impl Point {
             Self::OutboxBell => "outbox.bell",
             Self::ReplayConsume => "replay.consume",
             Self::KeysRead => "keys.read",
+            Self::HashRun => "hash.run",
+            Self::MailSent => "mail.sent",
         }
     }
 }

@@ -49,6 +49,8 @@ mod thread;
 pub use recipe::{Argon2Kind, Argon2Version, Pbkdf2Hmac, Recipe, SignerKey};
 
 use crate::backend::wait_blocking;
+use crate::fail::{Fail, Point};
+use crate::pg::PgFault;
 use queue::{Job, Queue};
 use std::fmt;
 use std::io;
@@ -197,6 +199,7 @@ pub struct HashPool {
     settings: PoolSettings,
     queue: Arc<Queue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    fail: Fail,
 }
 
 impl HashPool {
@@ -206,7 +209,7 @@ impl HashPool {
     /// The system refused memory or threads.
     pub fn start(settings: PoolSettings) -> io::Result<Self> {
         let queue = Arc::new(Queue::new(settings.queue_max));
-        let pool = Self { settings, queue: queue.clone(), threads: Mutex::default() };
+        let pool = Self { settings, queue: queue.clone(), threads: Mutex::default(), fail: Fail::default() };
         let mut desks = Vec::new();
         for index in 0..settings.threads.max(1) {
             let desk = Arc::new(Desk::default());
@@ -215,6 +218,13 @@ impl HashPool {
         }
         pool.keep(queue::start(&queue, desks, settings.memory_kib)?);
         Ok(pool)
+    }
+
+    /// The same pool; development's fail points make it refuse, or answer late.
+    #[must_use]
+    pub fn with_fail(mut self, fail: &Fail) -> Self {
+        self.fail = fail.of("hash");
+        self
     }
 
     pub fn settings(&self) -> &PoolSettings {
@@ -270,6 +280,10 @@ impl HashPool {
         if password.0.len() > recipe.password_bytes_max() {
             return Err(HashFault::BadInput);
         }
+        self.fail.reach_within(Point::HashRun, self.settings.deadline).await.map_err(|fault| match fault {
+            PgFault::Timeout => HashFault::Late,
+            _ => HashFault::Full,
+        })?;
         let work = Work::new(recipe, password.0, salt.to_vec(), output_bytes);
         let (asker, answer) = oneshot::channel();
         let due = Instant::now() + self.settings.deadline;

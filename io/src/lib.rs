@@ -12,6 +12,7 @@ mod affinity;
 pub mod backend;
 pub mod clock;
 pub mod fail;
+pub mod fetch;
 pub mod h2;
 pub mod hash_pool;
 pub mod http;

@@ -38,6 +38,9 @@ const LISTEN_BACKLOG: i32 = 8192;
 /// Errors of a connection that ended in the queue; the next one is as good as any.
 const GONE_BEFORE_ACCEPT: [io::ErrorKind; 3] =
     [io::ErrorKind::ConnectionAborted, io::ErrorKind::Interrupted, io::ErrorKind::NotConnected];
+/// Connections accepted before those that stand are served again: a handshake costs as much as a hundred answers.
+const ACCEPTED_AT_ONCE_MAX: usize = 8;
+
 /// How long accept rests after the system refused a descriptor.
 const ACCEPT_REST: Duration = Duration::from_millis(5);
 /// Addresses remembered so that each is logged once; beyond, only the counter moves.
@@ -334,8 +337,8 @@ async fn serve<S: Service>(
     loop {
         monoio::select! {
             readiness = listener.readable(false) => {
-                let failed = readiness.is_err() || !accept_all(&shard, &listener, &mut next_id);
-                if failed {
+                let accepted = readiness.is_ok() && accept_some(&shard, &listener, &mut next_id, ACCEPTED_AT_ONCE_MAX);
+                if !accepted {
                     shard.metrics.accept_failed.inc();
                     monoio::time::sleep(ACCEPT_REST).await;
                 }
@@ -347,7 +350,7 @@ async fn serve<S: Service>(
             }
         }
     }
-    accept_all(&shard, &listener, &mut next_id);
+    accept_some(&shard, &listener, &mut next_id, usize::MAX);
     drop(listener);
     drain(&shard, receiver).await;
 }
@@ -387,9 +390,9 @@ async fn sweep<S: Service>(shard: Rc<Shard<S>>) {
     }
 }
 
-/// Accepts until the queue is empty; `false` when the system refused one.
-fn accept_all<S: Service>(shard: &Rc<Shard<S>>, listener: &TcpListener, next_id: &mut u64) -> bool {
-    loop {
+/// Accepts until the queue is empty or `limit` were tried; `false` when the system refused one.
+fn accept_some<S: Service>(shard: &Rc<Shard<S>>, listener: &TcpListener, next_id: &mut u64, limit: usize) -> bool {
+    for _ in 0..limit {
         match accept_one(listener.as_raw_fd()) {
             Ok((socket, peer)) => {
                 *next_id += 1;
@@ -400,6 +403,7 @@ fn accept_all<S: Service>(shard: &Rc<Shard<S>>, listener: &TcpListener, next_id:
             Err(_) => return false,
         }
     }
+    true
 }
 
 /// One `accept4`. io_uring wants blocking descriptors (an operation would answer EAGAIN otherwise),

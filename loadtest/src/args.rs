@@ -31,6 +31,8 @@ pub enum ScenarioName {
     Login,
     /// Registrations, each of a new address with a letter to it [SigID only].
     Register,
+    /// Forms with a known address and an unknown one, in random order: can anybody tell them apart? [SigID only].
+    Likeness,
     /// /session/check by an application's cookie, and introspection for comparison [SigID only].
     SessionCheck,
     /// From the answer to a revocation until every connection refuses the token; several --target for several nodes.
@@ -58,6 +60,7 @@ impl ScenarioName {
             Self::Issue => "issue",
             Self::Login => "login",
             Self::Register => "register",
+            Self::Likeness => "likeness",
             Self::SessionCheck => "session-check",
             Self::RevokeToRefusal => "revoke-to-refusal",
             Self::Handshake => "handshake",
@@ -70,15 +73,22 @@ impl ScenarioName {
         }
     }
 
+    /// Latencies are compared while something else on this machine, wanted by the scenario, keeps its cores busy.
+    pub fn is_of_latency_beside_work(self) -> bool {
+        self == Self::Storm
+    }
+
     /// What is not given on the command line: requests per second, connections, measured seconds, rounds.
     pub fn defaults(self) -> Defaults {
         let (rate, connections, seconds, rounds) = match self {
             Self::Introspect | Self::Issue => (1000.0, 4, 10.0, 1),
+            Self::Likeness => (1000.0, 1, 10.0, 1),
             Self::RevokeToRefusal => (1000.0, 64, 20.0, 1),
             Self::Handshake => (500.0, 8, 4.0, 3),
             Self::Login | Self::Register => (20.0, 4, 5.0, 3),
             Self::Idle => (1000.0, 1000, 10.0, 3),
-            Self::Growth | Self::Storm | Self::SessionCheck | Self::All => (2000.0, 4, 4.0, 3),
+            Self::Growth | Self::SessionCheck | Self::All => (2000.0, 4, 4.0, 3),
+            Self::Storm => (2000.0, 4, 4.0, 6),
             Self::FeedLoss => (400.0, 8, 60.0, 1),
             Self::Soak => (1000.0, 4, 600.0, 1),
         };

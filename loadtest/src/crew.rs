@@ -1,5 +1,6 @@
 //! The generator threads, as the main thread sees them.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -25,6 +26,8 @@ pub struct Crew {
     finished: mpsc::UnboundedReceiver<Result<(), Fault>>,
     /// Threads that have not told their end.
     pub running: usize,
+    /// Threads run as soon as they have something to do, whoever else wants their core.
+    pub is_first: bool,
     /// Threads stay until these are dropped, so that their CPU time can be read to the end.
     _stay: Vec<std::sync::mpsc::Sender<()>>,
 }
@@ -65,8 +68,10 @@ impl Crew {
         for why in waiting.iter().filter_map(|r| r.failed.as_deref()) {
             say(&format!("not every connection could be made, trying on: {why}"));
         }
+        let thread_ids: Vec<u32> = waiting.iter().map(|r| r.thread_id).collect();
         Ok(Self {
-            thread_ids: waiting.iter().map(|r| r.thread_id).collect(),
+            is_first: settings.scenario.is_of_latency_beside_work() && !settings.spin && are_first(&thread_ids),
+            thread_ids,
             recorders,
             waiting,
             end_ns,
@@ -90,6 +95,7 @@ impl Crew {
             end_ns,
             finished,
             running: 1,
+            is_first: false,
             _stay: Vec::new(),
         }
     }
@@ -113,6 +119,16 @@ impl Crew {
     pub fn times(&self) -> Vec<Times> {
         self.thread_ids.iter().map(|tid| procfs::own_thread_times(*tid).unwrap_or_default()).collect()
     }
+}
+
+/// SCHED_FIFO for these threads, by util-linux's chrt, if this process may. A client on another machine does not wait until
+/// this one's scheduler takes a core from somebody who is busy.
+fn are_first(thread_ids: &[u32]) -> bool {
+    thread_ids.iter().all(|id| {
+        let mut chrt = std::process::Command::new("chrt");
+        chrt.args(["--fifo", "--pid", "1", &id.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        chrt.status().is_ok_and(|status| status.success())
+    })
 }
 
 fn orders(

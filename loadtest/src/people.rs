@@ -43,6 +43,12 @@ pub struct Args {
     /// session-check: an address of it to which a browser may be sent back
     #[arg(long, value_name = "URL", requires = "application_id")]
     return_to: Option<Uri>,
+    /// likeness: requests for known addresses, and as many for unknown ones, to each form
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    samples: u32,
+    /// login: what the target's Argon2id hashes cost, for comparison with the bare crate: memory in KiB, passes, lanes
+    #[arg(long, value_name = "KIB,N,N", default_value = "19456,2,1", value_parser = crate::play::bare::cost)]
+    argon2: [u32; 3],
 }
 
 /// Nobody, where the target's accounts are not known.
@@ -51,6 +57,8 @@ pub struct People {
     /// Address and password.
     pub accounts: Vec<Credentials>,
     pub application: Option<Application>,
+    pub samples: usize,
+    pub argon2: [u32; 3],
 }
 
 #[derive(Debug, Clone)]
@@ -66,7 +74,7 @@ impl People {
             None => named_accounts(&args)?,
         };
         let application = args.application_id.zip(args.return_to).map(|(id, return_to)| Application { id, return_to });
-        Ok(Self { accounts, application })
+        Ok(Self { accounts, application, samples: args.samples as usize, argon2: args.argon2 })
     }
 }
 
@@ -196,6 +204,52 @@ impl Registration {
     }
 }
 
+/// A form that strangers send, in which an address is typed: its body but for that, and what it is answered.
+#[derive(Clone, Copy)]
+pub struct StrangersPage {
+    pub name: &'static str,
+    path: &'static str,
+    typed: &'static [(&'static str, &'static str)],
+    pub answered: StatusCode,
+}
+
+pub const STRANGERS_PAGES: [StrangersPage; 3] = [
+    StrangersPage {
+        name: "login",
+        path: LOGIN,
+        typed: &[("next", ""), ("password", WRONG_PASSWORD)],
+        answered: StatusCode::UNPROCESSABLE_ENTITY,
+    },
+    StrangersPage {
+        name: "registration",
+        path: REGISTER,
+        typed: &[("next", ""), ("name", "Load"), ("new_password", NEW_PASSWORD)],
+        answered: StatusCode::OK,
+    },
+    StrangersPage { name: "recovery", path: RECOVER, typed: &[], answered: StatusCode::OK },
+];
+
+/// Such a form, opened.
+pub struct StrangersForm {
+    pub session: Session,
+    template: Template,
+    body: String,
+}
+
+impl StrangersForm {
+    pub async fn open(settings: &Settings, page: &StrangersPage) -> Result<Self, Fault> {
+        let Opened { target, template, csrf } = Opened::page(settings, page.path).await?;
+        let (session, _) = Session::open(&target, settings.deadline).await?;
+        let typed = [&[("csrf", csrf.as_str())], page.typed].concat();
+        Ok(Self { session, template, body: form(&typed) })
+    }
+
+    pub fn with(&self, email: &str) -> (Request<()>, Bytes) {
+        let body = Bytes::from(format!("{}&{}", self.body, form(&[("email", email)])));
+        (self.template.with(&body), body)
+    }
+}
+
 /// A check of an application's session for each account: the request with that account's cookie.
 pub struct Checks {
     pub target: Target,
@@ -278,7 +332,7 @@ fn set_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// The value of `<input type="hidden" name="NAME" value="VALUE">`; such values need no unescaping.
-fn hidden_field<'a>(page: &'a str, name: &str) -> Option<&'a str> {
+pub fn hidden_field<'a>(page: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\""))?;
     rest.split_once('"').map(|(value, _)| value)
 }
@@ -293,6 +347,7 @@ pub const SIGNED_IN: StatusCode = StatusCode::SEE_OTHER;
 const NOBODY: &str = "nobody is known who could sign in; give --users FILE, or --user EMAIL with --password-file FILE";
 const LOGIN: &str = "/login";
 const REGISTER: &str = "/register";
+const RECOVER: &str = "/recover";
 const START: &str = "/session/start";
 const CHECK: &str = "/session/check";
 const FORM_COOKIE: &str = "__Host-sigid-form";
@@ -300,6 +355,8 @@ const SESSION_COOKIE: &str = "__Host-sigid";
 const APPLICATION_COOKIE: &str = "__Secure-sigid-";
 /// Of every account that a run leaves behind; none of them is ever confirmed.
 const NEW_PASSWORD: &str = "a load of newcomers, 4711";
+/// Of nobody.
+const WRONG_PASSWORD: &str = "never anybody's, 4711";
 const SUBJECT: &str = "x-auth-subject";
 const PASSWORD_BYTES_MAX: u64 = 4096;
 

@@ -130,6 +130,8 @@ pub struct Outcome {
     /// The same between the looks that counted answers and CPU: what those are divided by.
     pub observed: Duration,
     pub ended_early: bool,
+    /// The generator's threads did not wait for a core.
+    pub is_first: bool,
     pub total: Interval,
     /// What ended within the measured time, whenever it was due.
     pub ended: Counts,
@@ -152,6 +154,7 @@ impl Outcome {
             duration: Duration::ZERO,
             observed: Duration::ZERO,
             ended_early: false,
+            is_first: false,
             total: Interval::new()?,
             ended: Counts::default(),
             server_times: None,
@@ -172,6 +175,7 @@ impl Outcome {
         self.duration += later.duration;
         self.observed += later.observed;
         self.ended_early |= later.ended_early;
+        self.is_first &= later.is_first;
         self.total.merge(&later.total)?;
         self.ended.add(&later.ended);
         if let (Some(times), Some(more)) = (&mut self.server_times, later.server_times) {
@@ -552,6 +556,7 @@ pub mod tests {
             duration: Duration::from_secs(2),
             observed: Duration::from_secs(2),
             ended_early: false,
+            is_first: false,
             ended: total.ended.clone(),
             total,
             server_times: Some(Times { cpu_ns: 3_000_000, wait_ns: 20_000_000 }),

@@ -103,7 +103,8 @@ pub async fn prepare(settings: &Settings) -> Result<Prepared, Fault> {
 
 async fn people_arms(settings: &Settings) -> Result<Option<(Target, Arms)>, Fault> {
     match settings.scenario {
-        ScenarioName::Login => {
+        // Signed in once: those who are to be known are known.
+        ScenarioName::Login | ScenarioName::Likeness => {
             let SignIn { target, template, bodies } = SignIn::prepare(settings).await?;
             Ok(Some((target, Arms::Login { template, bodies })))
         }

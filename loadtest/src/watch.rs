@@ -243,6 +243,7 @@ impl Watch {
             duration: Duration::from_nanos(measured_ns),
             observed: Duration::from_nanos(self.last_ns.saturating_sub(self.measured_from_ns)),
             ended_early: self.ended_early,
+            is_first: self.crew.is_first,
             total,
             ended: self.ended,
             server_times: self.server.as_ref().map(|_| self.server_times),

@@ -177,12 +177,18 @@ fn holds_password(out: &std::path::Path) -> bool {
 #[test]
 fn sign_ins_are_counted_one_after_another_and_then_at_a_pace() {
     let mock = Mock::start(Manner::People);
-    let extra = ["--duration", "1", "--rounds", "2", "--warmup", "0", "--hash-clients", "4"];
+    let extra = ["--duration", "1", "--rounds", "2", "--warmup", "0", "--hash-clients", "4", "--argon2", "64,1,1"];
     let (output, report, out) = load_from(&mock, "login", &all(&account(&mock, people::PASSWORD), &extra));
     assert!(output.status.success(), "{}", told(&output));
     let titles: Vec<&Value> = report["parts"].as_array().unwrap().iter().map(|part| &part["title"]).collect();
     assert_eq!(titles, ["login: closed loop, 4 at once", "login: open loop, at 70 % of that"]);
-    for name in ["closed loop: logins", "closed loop: server CPU per login", "open loop: login p99"] {
+    for name in [
+        "closed loop: logins",
+        "closed loop: server CPU per login",
+        "logins to bare argon2",
+        "cores used by the generator",
+        "open loop: login p99",
+    ] {
         assert_eq!(figure(&report, name)["rounds"].as_array().unwrap().len(), 2, "{name}");
     }
     assert_eq!(report["errors"].as_object().unwrap().keys().collect::<Vec<_>>(), ["status_5xx"], "every fifth");
@@ -214,6 +220,35 @@ fn each_registration_is_of_a_new_address() {
 }
 
 #[test]
+fn forms_that_tell_nobody_apart_are_told_from_those_that_do() {
+    for (manner, expected, unexpected) in [
+        (Manner::Discreet, vec!["login: answers look alike", "registration: answers", "recovery: answers"], "DIFFER"),
+        (
+            Manner::Telltale,
+            vec!["login: answers look alike", "login: TOLD APART", "recovery: ANSWERS DIFFER", "x-told"],
+            "registration: ANSWERS",
+        ),
+    ] {
+        let mock = Mock::start(manner);
+        let options = account(&mock, people::PASSWORD);
+        let (output, report, out) = load_from(&mock, "likeness", &all(&options, &["--samples", "60"]));
+        let notes = report["notes"].to_string();
+        for expected in expected {
+            assert!(notes.contains(expected), "{expected}: {notes}");
+        }
+        assert!(!notes.contains(unexpected), "{notes}");
+        let requests: Vec<&Value> = report["parts"].as_array().unwrap().iter().map(|part| &part["requests"]).collect();
+        assert_eq!(requests, [&json!(120), &json!(120), &json!(120)], "{}", told(&output));
+        assert!(median(&report, "login: p50, known") > 0.0);
+        // A machine that is busy may tell apart what is alike; what differs is always a failure.
+        let signs = report["wrong_answers"]["told_apart"].as_u64().unwrap_or(0);
+        assert_eq!(output.status.code(), Some(i32::from(signs > 0)));
+        assert!(manner == Manner::Discreet || signs >= 2, "{report}");
+        assert!(!holds_password(&out));
+    }
+}
+
+#[test]
 fn session_checks_are_held_against_introspection() {
     let mock = Mock::start(Manner::People);
     let of = ["--application-id", people::APPLICATION, "--return-to", people::BACK];
@@ -237,7 +272,9 @@ fn a_storm_is_of_real_sign_ins_where_accounts_are_known() {
     assert!(median(&report, "logins finished") > 5.0);
     assert!(median(&report, "logins refused (503)") > 0.0, "every fifth");
     assert_eq!(figure(&report, "logins failed otherwise")["max"], 0.0);
-    assert!(report["notes"].to_string().contains("sign-ins of accounts"), "{}", report["notes"]);
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("sign-ins of accounts") && notes.contains("round by round: "), "{notes}");
+    assert!(notes.contains("SCHED_FIFO"), "whether the generator had to wait is told: {notes}");
 }
 
 #[test]
@@ -247,6 +284,7 @@ fn people_who_cannot_be_measured_are_refused_with_the_reason() {
         (Manner::People, "login", Some("wrong password"), &[][..], "/login answered 422"),
         (Manner::Honest, "login", Some(people::PASSWORD), &[], "without its form cookie"),
         (Manner::People, "login", None, &[], "nobody is known"),
+        (Manner::People, "likeness", Some(people::PASSWORD), &[], "its limits must be out of the way"),
         (Manner::People, "session-check", Some(people::PASSWORD), &[], "needs --application-id"),
         (Manner::People, "session-check", Some(people::PASSWORD), &[of[0], "other", of[2], of[3]], "registered?"),
         (Manner::LetsAnybodyPass, "session-check", Some(people::PASSWORD), &of, "200 without a cookie"),

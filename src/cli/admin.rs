@@ -18,6 +18,8 @@ mod mail;
 mod members;
 mod print;
 mod tenant;
+mod tenant_brand;
+mod tenant_methods;
 mod token;
 mod user;
 

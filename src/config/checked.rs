@@ -79,6 +79,7 @@ struct Sections {
     session_cookie: Values,
     user_self_service: Values,
     admin: Values,
+    i18n: Values,
 }
 
 impl Sections {
@@ -104,6 +105,7 @@ impl Sections {
             session_cookie: section(&sigid_login::sessions::config::SECTION),
             user_self_service: section(&sigid_account::config::SECTION),
             admin: section(&sigid_login::admin::config::SECTION),
+            i18n: section(&sigid_pages::config::SECTION),
         }
     }
 
@@ -128,6 +130,7 @@ impl Sections {
             &self.session_cookie,
             &self.user_self_service,
             &self.admin,
+            &self.i18n,
         ]
     }
 
@@ -151,6 +154,7 @@ impl Sections {
             session_cookie: sigid_login::sessions::config::check(&self.session_cookie, problems),
             user_self_service: sigid_account::config::check(&self.user_self_service, problems),
             admin: sigid_login::admin::config::check(&self.admin, problems),
+            i18n: sigid_pages::config::check(&self.i18n, files.directory, files.read, problems),
         }
     }
 

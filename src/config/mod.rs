@@ -18,6 +18,7 @@ mod raw;
 mod server;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sigid_core::settings::{Environment, Problems, Section};
 use sigid_io::settings::ServerSettings;
@@ -46,6 +47,7 @@ pub struct Config {
     pub session_cookie: sigid_login::sessions::config::SessionCookie,
     pub user_self_service: sigid_account::config::SelfService,
     pub admin: sigid_login::admin::config::Admin,
+    pub i18n: Arc<sigid_pages::I18n>,
 }
 
 /// Reads and checks the file at `path`; relative paths in it begin at its directory.
@@ -102,6 +104,7 @@ pub static SECTIONS: &[&Section] = &[
     &sigid_login::sessions::config::SECTION,
     &sigid_account::config::SECTION,
     &sigid_login::admin::config::SECTION,
+    &sigid_pages::config::SECTION,
 ];
 
 #[cfg(test)]

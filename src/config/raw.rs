@@ -19,7 +19,6 @@ pub const LATER: &[&str] = &[
     "enterprise_sso",
     "generic_oauth",
     "hibp",
-    "i18n",
     "invitations",
     KMS,
     "magic_link",

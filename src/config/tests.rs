@@ -96,6 +96,9 @@ fn disk(path: &Path) -> io::Result<String> {
         "/etc/sigid/noise.key" => "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
         "/etc/sigid/locked.pem" => "-----BEGIN ENCRYPTED PRIVATE KEY-----\n",
         "/etc/sigid/root.key" | "/etc/sigid/shared.key" => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+        "/etc/sigid/catalogs/en.ftl" => "login-button = Come in\n",
+        "/etc/sigid/catalogs/de.ftl" => "login-button = Herein\n",
+        "/etc/sigid/catalogs/fr.ftl" => "login-button = Entrez\n",
         "/etc/sigid/secret.pem" => return Err(io::ErrorKind::PermissionDenied.into()),
         _ => return Err(io::ErrorKind::NotFound.into()),
     };

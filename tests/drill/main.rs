@@ -17,6 +17,11 @@
 #[path = "../it/support/mod.rs"]
 mod support;
 
+#[path = "../it/mail"]
+mod mail {
+    pub mod post;
+}
+
 #[path = "../it/fault"]
 mod fault {
     pub mod drill;

@@ -24,6 +24,7 @@ mod support;
 mod account;
 mod admin;
 mod attack;
+mod browser;
 mod clients;
 mod config;
 mod edge;

@@ -170,7 +170,8 @@ async fn load_due(backend: &Backend, now_s: i64) -> Result<Vec<UserId>, PgFault>
 /// One account, whole or not at all. Another node may have been first.
 async fn erase(backend: &Backend, user: UserId, now_s: i64) -> Result<(), Fault> {
     let act = Act { actor: "job", now_s };
-    let mut change = Change::begin(backend.pools.pool(Plane::Async), JOBS, act).await?;
+    let change = Change::begin(backend.pools.pool(Plane::Async), JOBS, act).await?;
+    let mut change = change.with_clock(&backend.shared.clock);
     let Some((email, locale)) = sql::hold_due(change.tx(), user, now_s).await? else { return Ok(()) };
     accounts::end_sessions(&mut change, keys(backend)?, user, None).await?;
     accounts::mark_memberships(&mut change, user).await?;

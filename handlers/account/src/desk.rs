@@ -1,4 +1,7 @@
 //! What every page of an account begins with: whose it is, and how it is changed.
+//!
+//! A change is over before the page that says so is made: no request takes a second connection while it holds one, or as
+//! many requests as there are connections would wait for each other, and everybody for them.
 
 use crate::config::SelfService;
 use crate::{deletion, sql};
@@ -116,9 +119,13 @@ impl Desk {
     /// A change of what is this person's; the account's row is held until it ends. Refused when the account is no
     /// longer what this page began with.
     pub async fn change(&self) -> Result<Change<'_>, Refused> {
-        let act = Act { actor: &self.actor, now_s: self.call.now_s };
-        let mut change = Change::begin(ask::pool(&self.call), self.scope(), act).await?;
+        // A hash may lie between the call and this.
+        let clock = &self.call.backend.shared.clock;
+        let act = Act { actor: &self.actor, now_s: clock.now_s().max(self.call.now_s) };
+        let mut change = Change::begin(ask::pool(&self.call), self.scope(), act).await?.with_clock(clock);
         let held = sql::hold(change.tx(), self.user.user_id).await?;
+        // A sign-in under the old password held the row until now.
+        change.refresh();
         let is_same = held.is_some_and(|held| {
             held.state == self.user.state
                 && held.password_hash == self.user.password_hash

@@ -6,10 +6,11 @@
 //!   event, letter
 //! ```
 //!
-//! The session of this browser gets a new cookie too: a copy of the old one is worth nothing afterwards. Half-done
-//! changes of the address and recoveries die with the old password; the link that takes an address back does not, since
-//! it is there for whom the password was stolen from. On the second presentation of a form: the current password is no
-//! longer the current one.
+//! The session of this browser gets a new cookie too: a copy of the old one is worth nothing afterwards. So does its mark
+//! of a known device, for those of the old password are strangers ([`sigid_login::limits::device`]). Half-done changes of
+//! the address and recoveries die with the old password; the link that takes an address back does not, since it is there
+//! for whom the password was stolen from. On the second presentation of a form: the current password is no longer the
+//! current one.
 //!
 //! Attacks considered: guessing the current password in a session left open (the same limits as sign-in, counted for
 //! the account), a change between the proof and the write (the row is held and compared), a thief who stays (above).
@@ -26,6 +27,7 @@ use sigid_io::http::Reply;
 use sigid_login::accounts::{self, User};
 use sigid_login::flows::fault::Fault;
 use sigid_login::flows::methods::password::{METHOD, beside};
+use sigid_login::flows::model::{self, Authority, Proof};
 use sigid_login::flows::{ask, links};
 use sigid_login::limits::Attempt;
 use sigid_login::limits::device::{DEVICE_COOKIE, Devices};
@@ -79,8 +81,9 @@ fn check_new(desk: &Desk, current: &Password, new: &Password) -> Result<(), Refu
 }
 
 async fn write(desk: &Desk, hash: &str) -> Result<Reply, Refused> {
-    let (user, now_s) = (desk.user.user_id, desk.call.now_s);
+    let user = desk.user.user_id;
     let mut change = desk.change().await?;
+    let now_s = change.now_s();
     if !accounts::set_password(change.tx(), user, hash, now_s).await? {
         return Err(Fault::BadRequest.into());
     }
@@ -90,7 +93,8 @@ async fn write(desk: &Desk, hash: &str) -> Result<Reply, Refused> {
     desk.record(&mut change, PASSWORD_CHANGED, json!({})).await?;
     desk.write(&mut change, "password_changed", json!({})).await?;
     desk.commit(change).await?;
-    Ok(ask::with_cookie(done(paths::ACCOUNT_PASSWORD, NEW_PASSWORD), started.cookie))
+    let reply = ask::with_cookie(done(paths::ACCOUNT_PASSWORD, NEW_PASSWORD), started.cookie);
+    Ok(ask::with_device(&desk.call, reply, &desk.user.email_key)?)
 }
 
 /// A new session in place of this one; the others end where the operator says so.
@@ -111,7 +115,8 @@ async fn renew(desk: &Desk, change: &mut Change<'_>) -> Result<sessions::Started
 fn authenticated(before: &Value, now_s: i64) -> Value {
     let is_other = |one: &&Value| one.get("method").and_then(Value::as_str) != Some(METHOD.amr);
     let others = before.as_array().into_iter().flatten().filter(is_other).cloned();
-    std::iter::once(json!({ "method": METHOD.amr, "authority": "account", "at": now_s })).chain(others).collect()
+    let now = model::told(&Proof { method: &METHOD, authority: Authority::Account, at_s: now_s });
+    std::iter::once(now).chain(others).collect()
 }
 
 /// Whether this is the password of the account: the limits of sign-in, and a thread of the hash pool.
@@ -136,6 +141,7 @@ pub(crate) async fn is_current(call: &Call, user: &User, stored: &str, typed: &P
 async fn begin(call: &Call, user: &User) -> Result<Attempt, Fault> {
     let cookie = find_cookie(&call.request.headers, DEVICE_COOKIE);
     let device = Devices::new(&ask::keys(call)?.device).find(cookie, &user.email_key, call.now_s);
+    let device = device.filter(|device| device.is_current(user.password_changed_s));
     match ask::limits(call)?.begin(&user.email_key, call.address, device.as_ref(), call.now_s).await {
         Ok(attempt) => Ok(attempt),
         Err(refused) => Err(ask::limited(call, &refused).await),
@@ -148,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_password_is_proven_anew_and_the_rest_stays() {
-        let told = |at: i64| json!({ "method": "pwd", "authority": "account", "at": at });
+        let told = |at_s| model::told(&Proof { method: &METHOD, authority: Authority::Account, at_s });
         let second = json!({ "method": "otp", "authority": "account", "at": 6 });
         for (reason, before, expected) in [
             ("a password alone", json!([told(5)]), json!([told(9)])),

@@ -21,7 +21,7 @@ use sigid_login::accounts;
 use sigid_login::flows::ask;
 use sigid_login::flows::fault::Fault;
 use sigid_login::sessions::{self, Listed};
-use sigid_pages::{Faults, Notice, SessionRow, Sessions, device, paths};
+use sigid_pages::{Faults, Notice, SessionRow, Sessions, paths};
 use sigid_platform::outbox::Event;
 use std::sync::Arc;
 
@@ -57,6 +57,7 @@ async fn end_one(desk: &Desk, session: SessionId) -> Result<Reply, Refused> {
     let listed = load(desk).await?;
     let mut change = desk.change().await?;
     if !sessions::end(&mut change, desk.keys()?, desk.user.user_id, session).await? {
+        drop(change);
         return list(desk, None).await;
     }
     let data = json!({ "user_id": desk.user.user_id.to_string(), "by": desk.session.session_id.to_string() });
@@ -67,7 +68,7 @@ async fn end_one(desk: &Desk, session: SessionId) -> Result<Reply, Refused> {
         return Ok(ask::with_cookie(ask::to_login(Some(ask::SESSION_ENDED), ""), sessions::clear_cookie()));
     }
     let ended = listed.iter().find(|one| one.session_id == session);
-    let words = ended.map(|one| device(desk.look.locale, &one.user_agent)).unwrap_or_default();
+    let words = ended.map(|one| desk.look.device(&one.user_agent)).unwrap_or_default();
     list(desk, Some(Notice::DeviceEnded(words))).await
 }
 
@@ -76,6 +77,7 @@ async fn end_others(desk: &Desk) -> Result<Reply, Refused> {
     let here = desk.session.session_id;
     let count = accounts::end_sessions(&mut change, desk.keys()?, desk.user.user_id, Some(here)).await?;
     if count == 0 {
+        drop(change);
         return list(desk, None).await;
     }
     desk.record(&mut change, SESSIONS_ENDED, json!({ "count": count, "by": here.to_string() })).await?;
@@ -88,9 +90,9 @@ async fn list(desk: &Desk, notice: Option<Notice>) -> Result<Reply, Refused> {
     let mut others = Vec::new();
     for listed in load(desk).await? {
         if listed.session_id == desk.session.session_id {
-            here = Some(row(&listed, String::new()));
+            here = Some(row(&listed, String::new(), desk));
         } else {
-            others.push(row(&listed, listed.session_id.to_string()));
+            others.push(row(&listed, listed.session_id.to_string(), desk));
         }
     }
     others.sort_by_key(|other| std::cmp::Reverse(other.seen_s));
@@ -114,15 +116,21 @@ async fn load(desk: &Desk) -> Result<Vec<Listed>, Refused> {
     Ok(listed)
 }
 
-fn row(listed: &Listed, id: String) -> SessionRow {
+fn row(listed: &Listed, id: String, desk: &Desk) -> SessionRow {
     SessionRow {
         id,
         user_agent: listed.user_agent.clone(),
         methods: methods(&listed.authentications),
         since_s: listed.created_s(),
         seen_s: listed.seen_s,
-        address: listed.address.clone(),
+        is_near: is_near(&listed.address, desk),
+        address: sessions::network(&listed.address),
     }
+}
+
+/// Whether a session began in the network that its owner looks from.
+fn is_near(address: &str, desk: &Desk) -> bool {
+    sessions::network(address) == sessions::network(&desk.call.address.to_string())
 }
 
 /// This session, where it is so old that newer ones fill the list.
@@ -133,7 +141,8 @@ fn unlisted(desk: &Desk) -> SessionRow {
         methods: methods(&desk.session.authentications),
         since_s: desk.session.created_s,
         seen_s: desk.call.now_s,
-        address: desk.call.address.to_string(),
+        is_near: true,
+        address: sessions::network(&desk.call.address.to_string()),
     }
 }
 

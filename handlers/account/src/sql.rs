@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sigid_core::ids::UserId;
-use sigid_io::clock::system_time;
+use sigid_io::clock::{system_time, unix_s};
 use sigid_io::pg::{PgFault, Tx};
 use sigid_login::accounts::UserState;
 
@@ -47,6 +47,34 @@ pub(crate) async fn kill_links(tx: &mut Tx<'_>, user: UserId, purposes: &[&str],
     )
     .await
     .map(|_| ())
+}
+
+/// Uses up the account's links of a purpose that were made at that second or after it.
+pub(crate) async fn kill_links_since(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    purpose: &str,
+    since_s: i64,
+    now_s: i64,
+) -> Result<(), PgFault> {
+    tx.execute(
+        "update auth.links set used_at = $4
+         where user_id = $1 and purpose = $2 and created_at >= $3 and used_at is null",
+        &[user.as_uuid(), &purpose, &system_time(since_s), &system_time(now_s)],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// When the account's newest link of a purpose was made, used or not.
+pub(crate) async fn find_newest_link_s(tx: &mut Tx<'_>, user: UserId, purpose: &str) -> Result<Option<i64>, PgFault> {
+    let row = tx
+        .query_one(
+            "select max(created_at) from auth.links where user_id = $1 and purpose = $2",
+            &[user.as_uuid(), &purpose],
+        )
+        .await?;
+    Ok(row.try_get::<_, Option<_>>(0)?.map(unix_s))
 }
 
 /// The data of the newest link of a purpose that is still good.

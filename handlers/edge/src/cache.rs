@@ -1,6 +1,6 @@
 //! Level 1: the replies of tokens already judged, one cache per shard.
 //!
-//! The answers to session checks ([`crate::session_check`]) are kept in a second cache of the same make.
+//! The answers to session checks ([`crate::session_check`]) are kept in a second cache of the same make and size.
 //!
 //! A fixed four-way set of entries under the token's keyed digest, so nothing grows, nothing is
 //! rehashed in a request, and a crowd of new tokens can only push entries out. An entry remembers
@@ -154,5 +154,19 @@ impl<T: Expires> ReplyCache<T> {
 
     fn first(&self, digest: TokenDigest) -> usize {
         (digest.place() as usize & self.sets_mask) * WAYS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session_check::Checked;
+
+    /// What an operator is told of `edge.reply_cache_entries`: an entry's own bytes, and about 1 KiB in use, of which a
+    /// body, or a block of headers, and an audience are some 500.
+    #[test]
+    fn an_entry_takes_what_is_said() {
+        assert_eq!([size_of::<Option<Slot<Live>>>(), size_of::<Option<Slot<Checked>>>()], [24, 24]);
+        assert!([size_of::<Live>(), size_of::<Checked>()].iter().all(|bytes| *bytes <= 400), "a live one");
     }
 }

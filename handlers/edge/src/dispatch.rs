@@ -3,6 +3,9 @@
 //! Order: host, route, preflight, method, body limit, then the feature's own function. A path is
 //! matched byte for byte: an encoded or dotted variant of a route is another path, and there is none. A route for all
 //! below its path is asked when none has exactly the path that is sent, the longest first.
+//! What is refused on that way is a document (RFC 9457), and a page for who prefers one. Drawing a page costs more than
+//! anything else here, so it is paid from the address's budget of failures; over it the document is good enough. So it
+//! is when the backend has too much to do: that is no time to draw.
 //! The cold side authenticates by the guard that the route declares before its handler runs, reading
 //! the tables again when a credential is unknown (within the address's budget).
 
@@ -96,10 +99,12 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome
     let shared = &*shard.shared;
     if !is_allowed_host(&shared.allowed_hosts, request.authority) && !request.path.starts_with(health::PREFIX) {
         shard.metrics.misdirected.inc();
-        return Outcome::Reply(fault::problem(421, "Misdirected Request", "This server does not answer for that host"));
+        let problem = fault::problem(421, "Misdirected Request", "This server does not answer for that host");
+        return Outcome::Reply(refuse(shard, request, problem));
     }
     let Some((at, entry)) = shared.router.find(request.path) else {
-        return Outcome::Reply(fault::problem(404, "Not Found", "There is nothing at this path"));
+        let problem = fault::problem(404, "Not Found", "There is nothing at this path");
+        return Outcome::Reply(refuse(shard, request, problem));
     };
     let route = entry.route;
     if request.method == Method::OPTIONS
@@ -108,11 +113,12 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome
     {
         return Outcome::Reply(reply);
     }
-    if !route.takes_any_method() && !route.methods.contains(&request.method.as_str()) {
-        return Outcome::Reply(method_not_allowed(route));
+    if !route.takes(request.method.as_str()) {
+        return Outcome::Reply(refuse(shard, request, method_not_allowed(route)));
     }
     if request.body.len() > route.body_bytes_max {
-        return Outcome::Reply(fault::problem(413, "Content Too Large", "The body is larger than this endpoint takes"));
+        let problem = fault::problem(413, "Content Too Large", "The body is larger than this endpoint takes");
+        return Outcome::Reply(refuse(shard, request, problem));
     }
     let reply = match &route.serve {
         Serve::Hot(answer) | Serve::HotThenCold(answer, _) => answer(shard, request, memo),
@@ -127,6 +133,18 @@ pub fn hot(shard: &EdgeShard, request: &Request<'_>, memo: &mut Memo) -> Outcome
             Outcome::Reply(reply)
         }
     }
+}
+
+/// A page in place of the problem, where the request prefers one and its address has not had too many of late.
+fn refuse(shard: &EdgeShard, request: &Request<'_>, problem: Reply) -> Reply {
+    if !fault::wants_page(request.headers) {
+        return problem;
+    }
+    let address = shard.client_address(request);
+    if !shard.failures.borrow_mut().take(address, shard.shared.clock.coarse_now_s()) {
+        return problem;
+    }
+    shard.shared.error_pages.in_place_of(problem, &shard.tables.borrow(), request.headers)
 }
 
 /// Over to the backend, unless this address has made it fail too often of late.
@@ -164,7 +182,7 @@ fn without_port(authority: &str) -> &str {
 
 fn method_not_allowed(route: &Route) -> Reply {
     let reply = fault::problem(405, "Method Not Allowed", "This endpoint takes other methods");
-    match HeaderValue::from_str(&route.methods.join(", ")) {
+    match HeaderValue::from_str(&route.allowed()) {
         Ok(allow) => reply.with(header::ALLOW, allow),
         Err(_) => reply,
     }
@@ -374,6 +392,63 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::ErrorPages;
+    use crate::session_check::tests::World;
+    use http::HeaderMap;
+    use std::net::Ipv4Addr;
+
+    fn drawn() -> ErrorPages {
+        ErrorPages(Box::new(|_, _, _| {
+            Some(Reply::empty(StatusCode::OK).with(header::CONTENT_TYPE, HeaderValue::from_static("text/html")))
+        }))
+    }
+
+    fn ask(shard: &EdgeShard, method: &Method, authority: &str, path: &str, accept: &str, body: &[u8]) -> Reply {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
+        let peer = Ipv4Addr::LOCALHOST.into();
+        let request = Request { method, path, query: None, authority, headers: &headers, body, peer };
+        match hot(shard, &request, &mut Memo::default()) {
+            Outcome::Reply(reply) => reply,
+            Outcome::Cold(_) => panic!("went cold"),
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_a_page_for_people_and_a_document_for_programs() {
+        let world = World::with_error_pages(drawn(), 0);
+        let (get, head, post) = (Method::GET, Method::HEAD, Method::POST);
+        for (status, method, authority, path, body) in [
+            (404, &get, "auth.example.com", "/nothing", &b""[..]),
+            (404, &get, "auth.example.com", "/health/live/", b""),
+            (404, &head, "auth.example.com", "/nothing", b""),
+            (405, &post, "auth.example.com", "/health/live", b""),
+            (413, &get, "auth.example.com", "/health/live", b"x"),
+            (421, &get, "evil.example", "/nothing", b""),
+        ] {
+            for (accept, expected) in [
+                ("text/html,*/*;q=0.8", "text/html"),
+                ("*/*", "application/problem+json"),
+                ("application/json", "application/problem+json"),
+            ] {
+                let reply = ask(&world.shard, method, authority, path, accept, body);
+                assert_eq!(reply.status, status, "{path} {accept}");
+                let shown = reply.headers.get(header::CONTENT_TYPE).unwrap();
+                assert_eq!(shown, expected, "{status} {path} {accept}");
+                assert_eq!(reply.headers.contains_key(header::ALLOW), status == 405, "{status} {path} {accept}");
+            }
+        }
+    }
+
+    #[test]
+    fn pages_of_errors_are_drawn_up_to_a_budget() {
+        let world = World::with_error_pages(drawn(), 2);
+        let kinds: Vec<HeaderValue> = (0..3)
+            .map(|_| ask(&world.shard, &Method::GET, "auth.example.com", "/nothing", "text/html", b""))
+            .map(|reply| reply.headers.get(header::CONTENT_TYPE).unwrap().clone())
+            .collect();
+        assert_eq!(kinds, ["text/html", "text/html", "application/problem+json"]);
+    }
 
     #[test]
     fn hosts_match_with_and_without_port() {

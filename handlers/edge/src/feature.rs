@@ -37,7 +37,8 @@ pub enum Member {
 
 /// One endpoint.
 pub struct Route {
-    /// [`ANY_METHOD`] for all, even those that nobody has heard of.
+    /// [`ANY_METHOD`] for all, even those that nobody has heard of. With GET goes HEAD (RFC 9110 section 9.1), which a
+    /// handler answers as GET; its body is not sent.
     pub methods: &'static [&'static str],
     /// Relative to the issuer, matched exactly; one that ends in `/*` is what is before it, and all that is below.
     pub path: &'static str,
@@ -110,6 +111,19 @@ impl Route {
         self.methods == ANY_METHOD
     }
 
+    pub(crate) fn takes(&self, method: &str) -> bool {
+        self.methods.contains(&method) || self.takes_any_method() || (method == "HEAD" && self.methods.contains(&"GET"))
+    }
+
+    /// The value of `Allow`.
+    pub(crate) fn allowed(&self) -> String {
+        let mut allowed = self.methods.join(", ");
+        if self.takes("HEAD") && !self.methods.contains(&"HEAD") {
+            allowed.push_str(", HEAD");
+        }
+        allowed
+    }
+
     /// What a route for all below it begins with, without the last slash.
     pub(crate) fn prefix(&self) -> Option<&'static str> {
         self.path.strip_suffix("/*")
@@ -118,3 +132,32 @@ impl Route {
 
 /// Body limit of endpoints that take a few form fields.
 pub const FORM_BODY_BYTES_MAX: usize = 32 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn head_goes_with_get() {
+        let route = |methods| Route {
+            methods,
+            path: "/x",
+            plane: Plane::Auth,
+            serve: Serve::Hot(|_, _, _| Hot::Cold),
+            body_bytes_max: 0,
+            cors: Cors::None,
+            doc: "",
+        };
+        for (reason, methods, method, is_taken, allowed) in [
+            ("said", &["GET", "HEAD"][..], "HEAD", true, "GET, HEAD"),
+            ("not said", &["GET", "POST"], "HEAD", true, "GET, POST, HEAD"),
+            ("no GET", &["POST"], "HEAD", false, "POST"),
+            ("another one", &["GET"], "PUT", false, "GET, HEAD"),
+            ("in another case", &["GET"], "get", false, "GET, HEAD"),
+        ] {
+            let route = route(methods);
+            assert_eq!((route.takes(method), route.allowed().as_str()), (is_taken, allowed), "{reason}");
+        }
+        assert!(route(ANY_METHOD).takes("PROPFIND"));
+    }
+}

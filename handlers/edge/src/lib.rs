@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod brand;
 pub mod budget;
 pub mod cache;
 pub mod config;

@@ -3,6 +3,7 @@
 use crate::budget::Budget;
 use crate::cache::ReplyCache;
 use crate::dispatch::Router;
+use crate::fault::ErrorPages;
 use crate::feed::Freshness;
 use crate::introspect::IntrospectMetrics;
 use crate::session_check::{CheckMetrics, Checked, EdgeCookies};
@@ -26,6 +27,7 @@ pub struct Shared {
     /// Of credentials at `/session/check`: what is known of a token can never be taken for one of them.
     pub check_hasher: TokenHasher,
     pub edge_cookies: EdgeCookies,
+    pub error_pages: ErrorPages,
     pub verified: VerifiedTokens,
     is_draining: AtomicBool,
     is_loaded: AtomicBool,
@@ -66,6 +68,7 @@ impl Shared {
             check_hasher: hasher.for_use("session check"),
             hasher,
             edge_cookies: EdgeCookies::of_this_process(),
+            error_pages: ErrorPages::none(),
             verified: VerifiedTokens::new(parts.verified_tokens_max),
             parts,
             is_draining: AtomicBool::new(false),
@@ -77,6 +80,13 @@ impl Shared {
     #[must_use]
     pub fn with_edge_cookies(mut self, edge_cookies: EdgeCookies) -> Self {
         self.edge_cookies = edge_cookies;
+        self
+    }
+
+    /// The same, with pages for people where something went wrong before any page was asked.
+    #[must_use]
+    pub fn with_error_pages(mut self, error_pages: ErrorPages) -> Self {
+        self.error_pages = error_pages;
         self
     }
 

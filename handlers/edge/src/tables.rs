@@ -8,6 +8,7 @@
 //! `generation` is the entities version that brought it, so "is this still what I saw?" is one
 //! comparison. Limits: as many entries as the database has; about 250 bytes a mark, 600 a client.
 
+use crate::brand::TenantBrand;
 use rpds::HashTrieMapSync;
 use sigid_core::ids::{ClientId, Kid, TenantId};
 use sigid_core::jwk::{Alg, JwkSet, PublicKey};
@@ -15,12 +16,43 @@ use sigid_core::marks::MarkKey;
 use sigid_core::secret::Digest32;
 use std::sync::Arc;
 
-/// A tenant as the hot path needs it.
+/// A tenant as the hot path needs it, and the pages of sign-in.
 #[derive(Clone, Debug)]
 pub struct TenantEntry {
     pub tenant_id: TenantId,
     pub is_active: bool,
+    pub sign_in: SignInRules,
+    pub brand: Option<Arc<TenantBrand>>,
     pub generation: u64,
+}
+
+impl TenantEntry {
+    /// One that has decided nothing about sign-in.
+    pub fn new(tenant_id: TenantId, is_active: bool) -> Self {
+        Self { tenant_id, is_active, sign_in: SignInRules::default(), brand: None, generation: 0 }
+    }
+}
+
+/// How people come to a tenant's applications. The default is the operator's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignInRules {
+    /// The names of the methods of sign-in that it accepts; `None`: the operator's. None at all: it is closed.
+    pub methods: Option<Vec<String>>,
+    /// Whether somebody who was not invited becomes a member by coming.
+    pub takes_new: bool,
+}
+
+impl SignInRules {
+    /// It was said that nobody signs in: what was handed out before opens nothing either.
+    pub fn is_closed(&self) -> bool {
+        self.methods.as_ref().is_some_and(Vec::is_empty)
+    }
+}
+
+impl Default for SignInRules {
+    fn default() -> Self {
+        Self { methods: None, takes_new: true }
+    }
 }
 
 /// The one method a client authenticates with (`token_endpoint_auth_method`).
@@ -65,6 +97,8 @@ pub struct SecretEntry {
 #[derive(Clone, Debug)]
 pub struct ClientEntry {
     pub client_id: ClientId,
+    /// What people are shown; empty: it has no name.
+    pub client_name: String,
     pub tenant_id: TenantId,
     pub is_active: bool,
     pub auth_method: AuthMethod,
@@ -84,6 +118,26 @@ pub struct ClientEntry {
 }
 
 impl ClientEntry {
+    /// An active one that has no more than its name.
+    pub fn new(client_id: ClientId, tenant_id: TenantId, auth_method: AuthMethod) -> Self {
+        Self {
+            client_id,
+            client_name: String::new(),
+            tenant_id,
+            is_active: true,
+            auth_method,
+            secrets: Vec::new(),
+            jwks: None,
+            assertion_alg: None,
+            grant_types: Vec::new(),
+            scope: Vec::new(),
+            resources: Vec::new(),
+            audiences: Vec::new(),
+            redirect_origins: Vec::new(),
+            generation: 0,
+        }
+    }
+
     /// Origins whose pages may call for this client: those of a public one.
     fn cors_origins(&self) -> &[String] {
         if self.auth_method == AuthMethod::None { &self.redirect_origins } else { &[] }
@@ -179,6 +233,8 @@ pub struct Tables {
     marks: HashTrieMapSync<MarkKey, Mark>,
     /// Origins of public clients, with how many clients name each.
     origins: HashTrieMapSync<String, usize>,
+    /// The tenant whose brand is the operator's.
+    operator: Option<TenantId>,
 }
 
 impl Tables {
@@ -193,6 +249,7 @@ impl Tables {
             keys: HashTrieMapSync::default(),
             marks: HashTrieMapSync::default(),
             origins: HashTrieMapSync::default(),
+            operator: None,
         }
     }
 
@@ -202,6 +259,12 @@ impl Tables {
 
     pub fn find_tenant(&self, tenant_id: TenantId) -> Option<&Arc<TenantEntry>> {
         self.tenants.get(&tenant_id)
+    }
+
+    /// The brand of a tenant, or the operator's where it has none.
+    pub fn find_brand(&self, tenant: Option<TenantId>) -> Option<&TenantBrand> {
+        let own = tenant.and_then(|tenant| self.tenants.get(&tenant)).and_then(|entry| entry.brand.as_deref());
+        own.or_else(|| self.tenants.get(&self.operator?)?.brand.as_deref())
     }
 
     pub fn find_key(&self, kid: &str) -> Option<&Arc<KeyEntry>> {
@@ -238,6 +301,7 @@ impl Tables {
             match change {
                 Change::Tenant(id, entry) => {
                     self.entities_version = entities;
+                    self.note_operator(id, entry.as_ref());
                     match entry {
                         Some(entry) => {
                             self.tenants.insert_mut(id, Arc::new(TenantEntry { generation: entities, ..entry }));
@@ -268,6 +332,15 @@ impl Tables {
             self.jwks = crate::discovery::jwks(self.keys.values().map(|key| &**key));
         }
         self.entities_version == entities || self.marks_version == marks
+    }
+
+    /// News of two tenants, one of which gave the operator's brand to the other, may come in either order.
+    fn note_operator(&mut self, id: TenantId, entry: Option<&TenantEntry>) {
+        if entry.and_then(|entry| entry.brand.as_ref()).is_some_and(|brand| brand.is_operator) {
+            self.operator = Some(id);
+        } else if self.operator == Some(id) {
+            self.operator = None;
+        }
     }
 
     fn apply_client(&mut self, id: ClientId, entry: Option<Box<ClientEntry>>, generation: u64) {
@@ -342,19 +415,8 @@ mod tests {
     fn only_public_clients_have_origins_that_may_call() {
         let client_id = ClientId::parse("shop").unwrap();
         let client = |auth_method| ClientEntry {
-            client_id: client_id.clone(),
-            tenant_id: "018f2f3e-7c1a-7b52-9c5b-0d4b9f6f1a2b".parse().unwrap(),
-            is_active: true,
-            auth_method,
-            secrets: Vec::new(),
-            jwks: None,
-            assertion_alg: None,
-            grant_types: Vec::new(),
-            scope: Vec::new(),
-            resources: Vec::new(),
-            audiences: Vec::new(),
             redirect_origins: vec!["https://shop.example.com".into()],
-            generation: 0,
+            ..ClientEntry::new(client_id.clone(), "018f2f3e-7c1a-7b52-9c5b-0d4b9f6f1a2b".parse().unwrap(), auth_method)
         };
         let mut tables = Tables::new("https://localhost");
         for (reason, entry, may_call) in [
@@ -365,6 +427,44 @@ mod tests {
         ] {
             tables.apply([Change::Client(client_id.clone(), entry.map(Box::new))]);
             assert_eq!(tables.is_public_origin("https://shop.example.com"), may_call, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_without_a_brand_has_the_operators() {
+        let ids = [1, 2, 3].map(|n| format!("018f2f3e-7c1a-7b52-9c5b-0d4b9f6f1a2{n}").parse::<TenantId>().unwrap());
+        let brand = |name: &str, is_operator| {
+            let (accent, logo, privacy_uri, terms_uri) = (None, None, None, None);
+            let brand = TenantBrand { name: name.into(), accent, logo, privacy_uri, terms_uri, is_operator };
+            Some(Arc::new(brand))
+        };
+        let tell = |id, brand| Change::Tenant(id, Some(TenantEntry { brand, ..TenantEntry::new(id, true) }));
+        let [one, two, three] = ids;
+        let mut tables = Tables::new("https://localhost");
+        for (reason, changes, named) in [
+            ("no brand at all", vec![tell(one, None), tell(two, None)], [None, None, None, None]),
+            ("one's own", vec![tell(one, brand("One", false))], [Some("One"), None, None, None]),
+            (
+                "an operator's",
+                vec![tell(two, brand("Two", true))],
+                [Some("One"), Some("Two"), Some("Two"), Some("Two")],
+            ),
+            (
+                "given to another, the news of the new one first",
+                vec![tell(one, brand("One", true)), tell(two, brand("Two", false))],
+                [Some("One"), Some("Two"), Some("One"), Some("One")],
+            ),
+            (
+                "and back, the news of the old one first",
+                vec![tell(one, brand("One", false)), tell(two, brand("Two", true))],
+                [Some("One"), Some("Two"), Some("Two"), Some("Two")],
+            ),
+            ("taken away", vec![tell(two, None)], [Some("One"), None, None, None]),
+            ("deleted", vec![Change::Tenant(one, None)], [None, None, None, None]),
+        ] {
+            tables.apply(changes);
+            let found = [Some(one), Some(two), Some(three), None].map(|id| tables.find_brand(id).map(|it| &*it.name));
+            assert_eq!(found, named, "{reason}");
         }
     }
 

@@ -26,6 +26,8 @@ pub struct Auth {
     pub hash_memory_max_mib: u64,
     /// Characters of a new password.
     pub password_length_min: usize,
+    /// Whether people may make accounts for themselves.
+    pub registration_enabled: bool,
     pub limits: LimitSettings,
 }
 
@@ -33,8 +35,8 @@ pub struct Auth {
 const MEMORY_SHARE: u64 = 4;
 /// What it may have where the system does not tell its memory.
 const MEMORY_MIB_UNKNOWN: u64 = 256;
-/// No imported hash gets more than this.
-const JOB_MEMORY_KIB_MAX: u64 = 1024 * 1024;
+/// No imported hash gets more than this, in KiB.
+pub const HASH_MEMORY_KIB_MAX: u32 = 1024 * 1024;
 /// What Argon2 needs for each lane.
 const LANE_KIB_MIN: i64 = 8;
 
@@ -70,6 +72,11 @@ pub static SECTION: Section = Section {
             "What the hash threads may have together; 0 is a quarter of the machine. What they do not keep is for imported hashes that want more.",
         ),
         Key::integer("password_length_min", (8, 64), 8, "Characters of a new password."),
+        Key::boolean(
+            "registration_enabled",
+            true,
+            "Whether people may make accounts for themselves. A tenant can refuse them where this allows it, never the other way round.",
+        ),
         Key::integer(
             "brute_force_max_attempts",
             (1, 1000),
@@ -113,6 +120,7 @@ pub fn check(values: &Values, problems: &mut Problems) -> Auth {
         hash_deadline: Duration::from_millis(values.count("hash_deadline_ms")),
         hash_memory_max_mib: values.count("hash_memory_max_mib"),
         password_length_min: values.count("password_length_min"),
+        registration_enabled: values.boolean("registration_enabled"),
         limits: LimitSettings {
             brute_force_max_attempts: values.count("brute_force_max_attempts"),
             brute_force_lockout_s: values.count("brute_force_lockout_secs"),
@@ -199,7 +207,7 @@ impl Auth {
             return Err(MemoryFault { threads, kept_mib, allowed_mib });
         }
         // A dearer job gets room beside what its thread keeps.
-        let beside_kib = (share_kib - kept_kib).min(JOB_MEMORY_KIB_MAX);
+        let beside_kib = (share_kib - kept_kib).min(u64::from(HASH_MEMORY_KIB_MAX));
         Ok(PoolSettings {
             threads,
             queue_max: self.hash_queue_max,

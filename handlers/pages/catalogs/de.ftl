@@ -154,6 +154,12 @@ confirm-text = Ihr Konto bekommt die Adresse { $email }.
 confirm-button = Adresse bestätigen
 confirm-elsewhere = Sie haben in einem anderen Browser begonnen. Geben Sie das Passwort ein, das Sie dort gewählt haben.
 confirm-not-you = Hat jemand anders das begonnen? Schließen Sie die Seite, dann geschieht nichts.
+confirm-email-title = Neue Adresse bestätigen
+confirm-email-text = Ihr Konto bekommt die Adresse { $email }. Von da an melden Sie sich mit ihr an.
+confirm-email-button = Adresse ändern
+undo-email-title = Adresse zurückholen
+undo-email-text = Ihr Konto bekommt wieder die Adresse { $email }. Alle Sitzungen enden, und Sie setzen ein neues Passwort.
+undo-email-button = Zurückholen
 
 ## Neues Passwort
 
@@ -202,6 +208,18 @@ error-not-found-title = Hier ist nichts
 error-not-found-text = Die Adresse ist vielleicht unvollständig, oder die Seite ist umgezogen.
 error-request-title = Das konnten wir nicht lesen
 error-request-text = Was Ihr Browser gesendet hat, ist unvollständig oder beschädigt. Gehen Sie zurück, und versuchen Sie es noch einmal.
+error-method-title = So ist diese Seite nicht zu erreichen
+error-method-text = Sie ist vielleicht das Ende von etwas, das woanders begann. Beginnen Sie dort noch einmal.
+error-large-title = Das war zu viel auf einmal
+error-large-text = Was Ihr Browser gesendet hat, ist größer, als wir hier annehmen. Senden Sie weniger.
+error-elsewhere-title = Sie sind nicht dort, wohin Sie wollten
+error-elsewhere-text = Unter dieser Adresse antworten wir nicht. Unsere ist { $address }.
+error-elsewhere-button = Dorthin gehen
+error-closed-title = Hier kann sich zurzeit niemand anmelden
+error-closed-text = Die Organisation hat den Zugang zu dieser Anwendung geschlossen. Ihr Konto hier bleibt, wie es ist. Fragen Sie, wer die Anwendung betreibt.
+error-no-registration-title = Hier werden keine neuen Konten angelegt
+error-no-registration-text = Wer ein Konto hat, kann sich anmelden. Um eines zu bekommen, fragen Sie, wer die Anwendung betreibt.
+error-no-registration-button = Anmelden
 
 ## Konto
 
@@ -248,6 +266,7 @@ sessions-here = Dieser Browser
 sessions-now = jetzt
 sessions-since = seit
 sessions-seen = zuletzt benutzt
+sessions-near = Ihr Netz gerade
 sessions-elsewhere = Anderswo
 sessions-none = Sonst sind Sie nirgends angemeldet.
 sessions-end = Beenden

@@ -154,6 +154,12 @@ confirm-text = Your account will have the address { $email }.
 confirm-button = Confirm address
 confirm-elsewhere = You began in another browser. Type the password that you chose there.
 confirm-not-you = Did somebody else begin this? Close the page, and nothing happens.
+confirm-email-title = Confirm your new address
+confirm-email-text = Your account will have the address { $email }. You sign in with it from then on.
+confirm-email-button = Change address
+undo-email-title = Take your address back
+undo-email-text = Your account has the address { $email } again. All sessions end, and you set a new password.
+undo-email-button = Take it back
 
 ## Recover
 
@@ -202,6 +208,18 @@ error-not-found-title = There is nothing here
 error-not-found-text = The address may be incomplete, or the page has moved.
 error-request-title = We could not read that
 error-request-text = What your browser sent is incomplete or damaged. Go back and try again.
+error-method-title = This page cannot be reached that way
+error-method-text = It may be the end of something that was begun elsewhere. Begin there again.
+error-large-title = That was too much at once
+error-large-text = What your browser sent is larger than we take here. Send less.
+error-elsewhere-title = You are not where you wanted to be
+error-elsewhere-text = We do not answer under this address. Ours is { $address }.
+error-elsewhere-button = Go there
+error-closed-title = Nobody can sign in here at the moment
+error-closed-text = The organization has closed the way in to this application. Your account here is not changed by it. Ask whoever runs the application.
+error-no-registration-title = No new accounts are made here
+error-no-registration-text = Whoever has an account can sign in. To get one, ask whoever runs the application.
+error-no-registration-button = Sign in
 
 ## Account
 
@@ -248,6 +266,7 @@ sessions-here = This browser
 sessions-now = now
 sessions-since = since
 sessions-seen = last seen
+sessions-near = your network now
 sessions-elsewhere = Elsewhere
 sessions-none = You are signed in nowhere else.
 sessions-end = End

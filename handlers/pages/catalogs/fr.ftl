@@ -157,6 +157,12 @@ confirm-text = Votre compte aura l’adresse { $email }.
 confirm-button = Confirmer l’adresse
 confirm-elsewhere = Vous avez commencé dans un autre navigateur. Saisissez le mot de passe que vous y avez choisi.
 confirm-not-you = Quelqu’un d’autre a commencé ceci ? Fermez la page, et rien ne se passe.
+confirm-email-title = Confirmer votre nouvelle adresse
+confirm-email-text = Votre compte aura l’adresse { $email }. C’est avec elle que vous vous connecterez ensuite.
+confirm-email-button = Changer d’adresse
+undo-email-title = Reprendre votre adresse
+undo-email-text = Votre compte retrouve l’adresse { $email }. Toutes les sessions se terminent, et vous choisissez un nouveau mot de passe.
+undo-email-button = La reprendre
 
 ## Nouveau mot de passe
 
@@ -205,6 +211,18 @@ error-not-found-title = Il n’y a rien ici
 error-not-found-text = L’adresse est peut-être incomplète, ou la page a changé de place.
 error-request-title = Nous n’avons pas pu lire cela
 error-request-text = Ce que votre navigateur a envoyé est incomplet ou abîmé. Revenez en arrière et réessayez.
+error-method-title = Cette page ne s’atteint pas ainsi
+error-method-text = C’est peut-être la fin d’une démarche commencée ailleurs. Recommencez-la là-bas.
+error-large-title = C’était trop à la fois
+error-large-text = Ce que votre navigateur a envoyé dépasse ce que nous acceptons ici. Envoyez-en moins.
+error-elsewhere-title = Vous n’êtes pas là où vous vouliez aller
+error-elsewhere-text = Nous ne répondons pas à cette adresse. La nôtre est { $address }.
+error-elsewhere-button = Y aller
+error-closed-title = Personne ne peut se connecter ici pour le moment
+error-closed-text = L’organisation a fermé l’accès à cette application. Votre compte ici n’en est pas changé. Adressez-vous à qui gère l’application.
+error-no-registration-title = Aucun compte n’est créé ici
+error-no-registration-text = Qui a déjà un compte peut se connecter. Pour en obtenir un, adressez-vous à qui gère l’application.
+error-no-registration-button = Se connecter
 
 ## Compte
 
@@ -251,6 +269,7 @@ sessions-here = Ce navigateur
 sessions-now = maintenant
 sessions-since = depuis
 sessions-seen = dernier passage
+sessions-near = votre réseau actuel
 sessions-elsewhere = Ailleurs
 sessions-none = Vous n’êtes connecté nulle part ailleurs.
 sessions-end = Terminer

@@ -2,16 +2,18 @@
 //! query, so a browser keeps it for good and a new build is seen at once; a node of another build answers with its own
 //! sheet, and lets nobody keep it under the wrong name.
 
+use crate::paths;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use sigid_edge::feature::Hot;
+use sigid_edge::session::see_other;
 use sigid_edge::shard::{EdgeShard, Memo};
 use sigid_io::http::{Reply, Request};
 
 pub const SHEET_PATH: &str = "/assets/sigid.css";
 pub const ICON_PATH: &str = "/assets/icon.svg";
 
-const SHEET: &str = include_str!("../assets/sigid.css");
+pub(crate) const SHEET: &str = include_str!("../assets/sigid.css");
 const ICON: &str = include_str!("../assets/icon.svg");
 
 /// What a page writes.
@@ -26,6 +28,11 @@ pub(crate) fn sheet(_shard: &EdgeShard, request: &Request<'_>, _memo: &mut Memo)
 
 pub(crate) fn icon(_shard: &EdgeShard, request: &Request<'_>, _memo: &mut Memo) -> Hot {
     Hot::Reply(asset(request.query, ICON_ADDRESS, ICON, "image/svg+xml"))
+}
+
+/// Who typed only the host wants in.
+pub(crate) fn home(_shard: &EdgeShard, _request: &Request<'_>, _memo: &mut Memo) -> Hot {
+    Hot::Reply(see_other(paths::ACCOUNT))
 }
 
 pub(crate) fn no_icon(_shard: &EdgeShard, _request: &Request<'_>, _memo: &mut Memo) -> Hot {

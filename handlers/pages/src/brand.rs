@@ -1,12 +1,20 @@
 //! Whose pages these are: name, logo, and the one colour that may be set.
 //!
-//! Colour is decided by contrast (WCAG 2.2, 1.4.3): the text on the accent is black or white, whichever is read better;
+//! A page that an application asked for has the brand of the application's tenant; other pages, and those of a tenant
+//! without one, have the operator's, which is that of the tenant it was given to. Brands come with the tables, so a
+//! change is seen on every node within the bound of the feed, and no page waits for one.
+//!
+//! Colour is decided by contrast (WCAG 2.2): the text on the accent is black or white, whichever is read better (1.4.3);
 //! links, which stand on the page's own ground, are the accent moved towards black or white until they reach 4.5:1 in
-//! each theme. A colour that cannot be read is refused.
+//! each theme, and the edge of a button until it reaches 3:1 (1.4.11). A colour that cannot be read is refused.
 
+use crate::paths;
+use sigid_core::ids::TenantId;
+use sigid_edge::brand::TenantBrand;
+use sigid_edge::tables::Tables;
 use std::fmt;
 
-/// Whose pages these are. The operator's own is put into the backend's settings; without, it is SigID.
+/// Whose pages these are; without anybody's brand it is SigID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brand {
     pub name: String,
@@ -16,15 +24,43 @@ pub struct Brand {
     /// Addresses of the privacy notice and the terms, shown at the foot.
     pub privacy: Option<String>,
     pub terms: Option<String>,
+    /// Somebody's, and not what is there without one.
+    pub is_given: bool,
 }
 
 impl Default for Brand {
     fn default() -> Self {
-        Self { name: "SigID".into(), accent: None, logo: None, privacy: None, terms: None }
+        Self { name: "SigID".into(), accent: None, logo: None, privacy: None, terms: None, is_given: false }
     }
 }
 
 impl Brand {
+    /// The tenant's, or the operator's, or SigID.
+    pub fn of(tables: &Tables, tenant: Option<TenantId>) -> Self {
+        tables.find_brand(tenant).map(Self::given).unwrap_or_default()
+    }
+
+    fn given(brand: &TenantBrand) -> Self {
+        Self {
+            name: brand.name.clone(),
+            accent: brand.accent.as_deref().and_then(|accent| Accent::parse(accent).ok()),
+            logo: brand.logo.as_deref().map(paths::logo),
+            privacy: brand.privacy_uri.clone(),
+            terms: brand.terms_uri.clone(),
+            is_given: true,
+        }
+    }
+
+    /// The logo's whole address, for a letter.
+    pub fn logo_address(&self, issuer: &str) -> Option<String> {
+        self.logo.as_ref().map(|path| format!("{issuer}{path}"))
+    }
+
+    /// Who a letter is from, in place of the configured name.
+    pub fn sender(&self) -> Option<String> {
+        self.is_given.then(|| self.name.clone())
+    }
+
     /// What stands in place of a logo.
     pub(crate) fn initial(name: &str) -> String {
         name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().collect()).unwrap_or_default()
@@ -41,6 +77,10 @@ pub struct Accent {
     pub link_light: Colour,
     /// Links where it is dark.
     pub link_dark: Colour,
+    /// The edge of what has the fill, where the page is light.
+    pub edge_light: Colour,
+    /// And where it is dark.
+    pub edge_dark: Colour,
 }
 
 /// Why a colour is not taken.
@@ -59,8 +99,10 @@ impl Accent {
         Ok(Self {
             fill,
             text: readable_on(fill).ok_or(AccentFault::Unreadable)?,
-            link_light: fill.toward(Colour::BLACK, GROUND_LIGHT).ok_or(AccentFault::Unreadable)?,
-            link_dark: fill.toward(Colour::WHITE, GROUND_DARK).ok_or(AccentFault::Unreadable)?,
+            link_light: fill.toward(Colour::BLACK, GROUND_LIGHT, CONTRAST_MIN).ok_or(AccentFault::Unreadable)?,
+            link_dark: fill.toward(Colour::WHITE, GROUND_DARK, CONTRAST_MIN).ok_or(AccentFault::Unreadable)?,
+            edge_light: fill.toward(Colour::BLACK, GROUND_LIGHT, EDGE_CONTRAST_MIN).ok_or(AccentFault::Unreadable)?,
+            edge_dark: fill.toward(Colour::WHITE, GROUND_DARK, EDGE_CONTRAST_MIN).ok_or(AccentFault::Unreadable)?,
         })
     }
 
@@ -68,9 +110,9 @@ impl Accent {
     pub(crate) fn style(&self) -> String {
         let under = if self.text == Colour::WHITE { Colour::BLACK } else { Colour::WHITE };
         format!(
-            ":root{{--accent:{};--accent-text:{};--accent-under:{under};--link:{}}}\
-             @media (prefers-color-scheme:dark){{:root{{--link:{}}}}}",
-            self.fill, self.text, self.link_light, self.link_dark
+            ":root{{--accent:{};--accent-text:{};--accent-under:{under};--accent-edge:{};--link:{}}}\
+             @media (prefers-color-scheme:dark){{:root{{--accent-edge:{};--link:{}}}}}",
+            self.fill, self.text, self.edge_light, self.link_light, self.edge_dark, self.link_dark
         )
     }
 }
@@ -120,8 +162,8 @@ impl Colour {
         0.2126 * linear(self.red) + 0.7152 * linear(self.green) + 0.0722 * linear(self.blue)
     }
 
-    /// The first step from here towards `end` that can be read on `ground`.
-    fn toward(self, end: Self, ground: Self) -> Option<Self> {
+    /// The first step from here towards `end` that stands out so much from `ground`.
+    fn toward(self, end: Self, ground: Self, contrast_min: f64) -> Option<Self> {
         let mix =
             |from: u8, to: u8, step: u16| ((u16::from(from) * (STEPS - step) + u16::from(to) * step) / STEPS) as u8;
         let at = |step| Self {
@@ -129,7 +171,7 @@ impl Colour {
             green: mix(self.green, end.green, step),
             blue: mix(self.blue, end.blue, step),
         };
-        (0..=STEPS).map(at).find(|colour| contrast(*colour, ground) >= CONTRAST_MIN)
+        (0..=STEPS).map(at).find(|colour| contrast(*colour, ground) >= contrast_min)
     }
 }
 
@@ -141,6 +183,8 @@ impl fmt::Display for Colour {
 
 /// WCAG 2.2, 1.4.3, level AA.
 const CONTRAST_MIN: f64 = 4.5;
+/// WCAG 2.2, 1.4.11.
+const EDGE_CONTRAST_MIN: f64 = 3.0;
 const STEPS: u16 = 20;
 /// `--sunken` of the sheet: the ground of each theme on which a link has the least contrast.
 const GROUND_LIGHT: Colour = Colour { red: 0xf0, green: 0xf1, blue: 0xf4 };
@@ -178,6 +222,12 @@ mod tests {
                 ("a link on dark ground", accent.link_dark, GROUND_DARK),
             ] {
                 assert!(contrast(text, ground) >= CONTRAST_MIN, "{fill}: {reason}: {text}");
+            }
+            for (reason, edge, ground) in [
+                ("the edge on light ground", accent.edge_light, GROUND_LIGHT),
+                ("the edge on dark ground", accent.edge_dark, GROUND_DARK),
+            ] {
+                assert!(contrast(edge, ground) >= EDGE_CONTRAST_MIN, "{fill}: {reason}: {edge}");
             }
         }
         let off = (contrast(Colour::BLACK, Colour::WHITE) - 21.0).abs();

@@ -1,18 +1,17 @@
 //! A browser in words: "Firefox on Linux". It says what the person recognizes, nothing more; a lie in the header lies to
 //! its own sender.
 
-use crate::locale::Locale;
-use crate::text;
+use crate::catalog::Words;
 
 /// The words for a `User-Agent`.
-pub fn device(locale: Locale, user_agent: &str) -> String {
+pub fn device(words: Words<'_>, user_agent: &str) -> String {
     let find = |table: &[(&str, &'static str)]| {
         table.iter().find(|(part, _)| user_agent.contains(part)).map(|(_, name)| *name)
     };
     match (find(BROWSERS), find(SYSTEMS)) {
-        (Some(browser), Some(system)) => text(locale, "device", &[("browser", browser), ("system", system)]),
+        (Some(browser), Some(system)) => words.text("device", &[("browser", browser), ("system", system)]),
         (Some(name), None) | (None, Some(name)) => name.to_owned(),
-        (None, None) => text(locale, "device-unknown", &[]),
+        (None, None) => words.text("device-unknown", &[]),
     }
 }
 
@@ -43,6 +42,7 @@ const SYSTEMS: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::locale::Locale;
 
     #[test]
     fn browsers_are_known_by_what_people_call_them() {
@@ -71,7 +71,7 @@ mod tests {
             ("nothing known", "x", "Unknown device"),
             ("nothing", "", "Unknown device"),
         ] {
-            assert_eq!(device(Locale::En, user_agent), expected, "{reason}");
+            assert_eq!(device(Words::of(Locale::En), user_agent), expected, "{reason}");
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The fields that people fill in, and what can be wrong with one: a table, so that a field has the same label, limit
 //! and `autocomplete` token wherever it stands.
 
-use crate::catalog;
-use crate::locale::Locale;
+use crate::catalog::Words;
 use crate::when;
 
 /// A field of a form. [`Field::name`] is what the browser sends.
@@ -131,6 +130,11 @@ impl Field {
         self.asked().name
     }
 
+    /// What the browser is told of its length, in characters; 0 is nothing.
+    pub fn length_max(self) -> usize {
+        self.asked().length_max
+    }
+
     pub(crate) fn asked(self) -> Asked {
         let text = |name, label, autocomplete| Asked {
             name,
@@ -193,7 +197,9 @@ impl Field {
                 length_max: 10,
                 ..text("birthdate", "field-birthdate", "bday")
             },
-            Self::Zoneinfo => Asked { hint: Some("field-zoneinfo-hint"), ..text("zoneinfo", "field-zoneinfo", "off") },
+            Self::Zoneinfo => {
+                Asked { hint: Some("field-zoneinfo-hint"), length_max: 64, ..text("zoneinfo", "field-zoneinfo", "off") }
+            }
             Self::Locale => {
                 Asked { hint: Some("field-locale-hint"), length_max: 35, ..text("locale", "field-locale", "language") }
             }
@@ -218,12 +224,12 @@ impl Field {
 }
 
 impl FieldFault {
-    pub(crate) fn text(self, locale: Locale) -> String {
-        let plain = |id| catalog::text(locale, id, &[]);
+    pub(crate) fn text(self, words: Words<'_>) -> String {
+        let plain = |id| words.text(id, &[]);
         match self {
             Self::Missing => plain("fault-missing"),
-            Self::TooLong(max) => catalog::count(locale, "fault-too-long", max as u64),
-            Self::TooShort(min) => catalog::count(locale, "fault-too-short", min as u64),
+            Self::TooLong(max) => words.count("fault-too-long", max as u64),
+            Self::TooShort(min) => words.count("fault-too-short", min as u64),
             Self::NotAnAddress => plain("fault-not-an-address"),
             Self::Mismatch => plain("fault-mismatch"),
             Self::WrongPassword => plain("fault-wrong-password"),
@@ -241,10 +247,10 @@ impl FieldFault {
 }
 
 impl FormFault {
-    pub(crate) fn text(self, locale: Locale) -> String {
-        let wait = |id, retry_after_s| catalog::text(locale, id, &[("wait", &when::wait(locale, retry_after_s))]);
+    pub(crate) fn text(self, words: Words<'_>) -> String {
+        let wait = |id, retry_after_s| words.text(id, &[("wait", &when::wait(words, retry_after_s))]);
         match self {
-            Self::Expired => catalog::text(locale, "fault-expired", &[]),
+            Self::Expired => words.text("fault-expired", &[]),
             Self::Limited { retry_after_s } => wait("fault-limited", retry_after_s),
             Self::Busy { retry_after_s } => wait("fault-busy", retry_after_s),
         }

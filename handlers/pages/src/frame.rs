@@ -5,13 +5,14 @@
 
 use crate::assets::ICON_ADDRESS;
 use crate::brand::Brand;
-use crate::catalog;
+use crate::catalog::Words;
 use crate::field::{Asked, Faults, Field};
 use crate::locale::Locale;
 use crate::look::{Asking, Look};
 use crate::views::Notice;
 use crate::{device, when};
 use askama::Template;
+use sigid_core::form;
 use std::borrow::Borrow;
 
 /// The context of a page.
@@ -26,11 +27,11 @@ pub(crate) type Html = String;
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(look: &'a Look, nonce: &'a str, holds_link: bool) -> Self {
-        Self { look, nonce, is_switchable: !(holds_link && look.is_answer()) }
+        Self { look, nonce, is_switchable: !(look.is_elsewhere() || holds_link && look.is_answer()) }
     }
 
-    pub(crate) fn locale(&self) -> Locale {
-        self.look.locale
+    pub(crate) fn words(&self) -> Words<'_> {
+        self.look.words()
     }
 
     pub(crate) fn brand(&self) -> &Brand {
@@ -43,6 +44,11 @@ impl<'a> Frame<'a> {
 
     pub(crate) fn lang(&self) -> &'static str {
         self.look.locale.tag()
+    }
+
+    /// The page stands under a host that has nothing else of ours.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.look.is_elsewhere()
     }
 
     /// The logo where there is one: a page asks for two things at most.
@@ -65,25 +71,25 @@ impl<'a> Frame<'a> {
     }
 
     pub(crate) fn languages(&self) -> Vec<(Locale, String)> {
-        let others = Locale::ALL.into_iter().filter(|locale| self.is_switchable && *locale != self.look.locale);
+        let others = self.look.others().filter(|_| self.is_switchable);
         others.map(|locale| (locale, self.look.switch_to(locale))).collect()
     }
 
     pub(crate) fn t(&self, id: &str) -> String {
-        catalog::text(self.locale(), id, &[])
+        self.words().text(id, &[])
     }
 
     pub(crate) fn t1(&self, id: &str, name: &str, value: impl AsRef<str>) -> String {
-        catalog::text(self.locale(), id, &[(name, value.as_ref())])
+        self.words().text(id, &[(name, value.as_ref())])
     }
 
     pub(crate) fn count(&self, id: &str, n: impl Borrow<u64>) -> String {
-        catalog::count(self.locale(), id, *n.borrow())
+        self.words().count(id, *n.borrow())
     }
 
     /// A sentence with one value that stands out. The value is put in after everything is escaped.
     pub(crate) fn strong(&self, id: &str, name: &str, value: &str) -> Html {
-        let sentence = escape(&catalog::text(self.locale(), id, &[(name, PLACE)]));
+        let sentence = escape(&self.words().text(id, &[(name, PLACE)]));
         sentence.replace(PLACE, &format!("<strong>{}</strong>", escape(value)))
     }
 
@@ -94,19 +100,19 @@ impl<'a> Frame<'a> {
     }
 
     pub(crate) fn ago(&self, now_s: impl Borrow<i64>, then_s: impl Borrow<i64>) -> String {
-        when::ago(self.locale(), *now_s.borrow(), *then_s.borrow())
+        when::ago(self.words(), *now_s.borrow(), *then_s.borrow())
     }
 
     pub(crate) fn date(&self, unix_s: impl Borrow<i64>) -> String {
-        when::date(self.locale(), *unix_s.borrow())
+        when::date(self.words(), *unix_s.borrow())
     }
 
     pub(crate) fn date_time(&self, unix_s: impl Borrow<i64>) -> String {
-        when::date_time(self.locale(), *unix_s.borrow())
+        when::date_time(self.words(), *unix_s.borrow())
     }
 
     pub(crate) fn device(&self, user_agent: &str) -> String {
-        device(self.locale(), user_agent)
+        device(self.words(), user_agent)
     }
 
     /// How somebody signed in, in words: `amr` values (RFC 8176).
@@ -123,15 +129,32 @@ impl<'a> Frame<'a> {
 
     /// Notice or fault of the form, and the summary of fields when several are wrong.
     pub(crate) fn top(&self, faults: &Faults, notice: Option<&Notice>) -> Result<Html, askama::Error> {
+        self.top_with(faults, notice, |field| field.asked().label)
+    }
+
+    /// The same where the account is not there yet, see [`Frame::first_password`].
+    pub(crate) fn first_top(&self, faults: &Faults) -> Result<Html, askama::Error> {
+        self.top_with(faults, None, |field| match field {
+            Field::NewPassword => FIRST_PASSWORD,
+            field => field.asked().label,
+        })
+    }
+
+    fn top_with(
+        &self,
+        faults: &Faults,
+        notice: Option<&Notice>,
+        label: impl Fn(Field) -> &'static str,
+    ) -> Result<Html, askama::Error> {
         let fields = if faults.fields.len() > 1 { faults.fields.as_slice() } else { &[] };
         let summary = fields.iter().map(|(field, fault)| Wrong {
             name: field.name(),
-            label: self.t(field.asked().label),
-            text: fault.text(self.locale()),
+            label: self.t(label(*field)),
+            text: fault.text(self.words()),
         });
         let top = Top {
             f: self,
-            form: faults.form.map(|fault| fault.text(self.locale())),
+            form: faults.form.map(|fault| fault.text(self.words())),
             summary: summary.collect(),
             notice: notice.filter(|_| faults.is_empty()),
         };
@@ -153,23 +176,31 @@ impl<'a> Frame<'a> {
     /// The password of an account that is not there yet: nothing about it is new.
     pub(crate) fn first_password(&self, faults: &Faults) -> Result<Html, askama::Error> {
         let is_focused = faults.is_first(Field::NewPassword);
-        self.labelled("field-password", Field::NewPassword, "", faults, is_focused)
+        let asked = Asked { label: FIRST_PASSWORD, ..Field::NewPassword.asked() };
+        self.labelled(asked, Field::NewPassword, "", faults, is_focused)
+    }
+
+    /// The name, where none may be given: the first question of its page.
+    pub(crate) fn optional_name(&self, value: &str, faults: &Faults) -> Result<Html, askama::Error> {
+        let is_focused = faults.fields.is_empty() || faults.is_first(Field::DisplayName);
+        let asked = Asked { is_required: false, ..Field::DisplayName.asked() };
+        self.labelled(asked, Field::DisplayName, value, faults, is_focused)
     }
 
     fn field(&self, field: Field, value: &str, faults: &Faults, is_focused: bool) -> Result<Html, askama::Error> {
-        self.labelled(field.asked().label, field, value, faults, is_focused)
+        self.labelled(field.asked(), field, value, faults, is_focused)
     }
 
     fn labelled(
         &self,
-        label: &'static str,
+        asked: Asked,
         field: Field,
         value: &str,
         faults: &Faults,
         is_focused: bool,
     ) -> Result<Html, askama::Error> {
-        let asked = field.asked();
-        let wrong = faults.find(field).map(|fault| fault.text(self.locale()));
+        let label = asked.label;
+        let wrong = faults.find(field).map(|fault| fault.text(self.words()));
         let ids = [
             wrong.as_ref().map(|_| format!("{}-wrong", asked.name)),
             asked.hint.map(|_| format!("{}-hint", asked.name)),
@@ -179,6 +210,16 @@ impl<'a> Frame<'a> {
         let is_forgettable = field == Field::Password;
         InputHtml { f: self, asked, label, value, wrong, described_by, is_focused, is_forgettable }.render()
     }
+}
+
+/// A path of ours that carries on where to go afterwards.
+pub(crate) fn onward(path: &str, next: &str) -> String {
+    let mut address = path.to_owned();
+    if !next.is_empty() {
+        address.push_str("?next=");
+        form::escape_into(next, &mut address);
+    }
+    address
 }
 
 fn method_id(method: &str) -> &'static str {
@@ -231,6 +272,9 @@ pub(crate) fn linked(text: &str) -> Html {
     }
     out
 }
+
+/// What a password is called before there is another one.
+const FIRST_PASSWORD: &str = "field-password";
 
 /// Stands for a value until the sentence around it is escaped; no catalog holds it.
 const PLACE: &str = "\u{1}";

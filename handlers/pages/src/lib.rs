@@ -9,21 +9,26 @@
 //! Fluent arguments are put in before escaping), framing, injected styles and forms (`CSP`), an open redirect by the
 //! language switch (`local_path`), a caller's language that is not one of ours (`Locale` is an enum).
 //!
-//! Alternatives rejected: a catalog per tenant (a tenant brands by name, logo and colour; words that were read by a
-//! lawyer and tested for length stay ours); client-side rendering (pages must work where scripts do not).
+//! Alternatives rejected: a catalog per tenant (a tenant brands by name, logo and colour; words are the operator's to
+//! change, [`config`]); client-side rendering (pages must work where scripts do not).
 
 #![forbid(unsafe_code)]
 
 pub mod assets;
 pub mod brand;
 mod catalog;
+pub mod config;
 mod device;
+mod error_pages;
 mod field;
 mod frame;
+mod i18n;
 mod language;
 mod locale;
+mod logo;
 mod look;
 pub mod mail;
+pub mod own;
 pub mod paths;
 mod refused;
 mod render;
@@ -31,11 +36,14 @@ mod views;
 mod when;
 
 pub use brand::Brand;
-pub use catalog::text;
+pub use catalog::Words;
 pub use device::device;
+pub use error_pages::error_pages;
 pub use field::{Faults, Field, FieldFault, FormFault};
+pub use i18n::I18n;
 pub use language::local_path;
 pub use locale::Locale;
+pub use logo::{LOGOS_IN_MEMORY_MAX, Logos};
 pub use look::{Asking, Look};
 pub use refused::refused;
 pub use render::{render, render_html};
@@ -44,16 +52,24 @@ pub use views::{
     LoggedOut, Login, Logout, MailSent, NewPassword, NewPasswordFor, Notice, Page, PasswordChange, Profile,
     ProfileValues, Recover, Register, SentFor, SessionRow, Sessions, Wait,
 };
-pub use when::{ago, date, date_time};
 
-use assets::{ICON_PATH, SHEET_PATH, icon, no_icon, sheet};
+use assets::{ICON_PATH, SHEET_PATH, home, icon, no_icon, sheet};
 use sigid_edge::feature::{Cors, Feature, Guarded, Route, Serve};
 use sigid_io::settings::Plane;
 
 pub const FEATURE: Feature = Feature {
     name: "pages",
-    section: None,
+    section: Some("i18n"),
     routes: &[
+        Route {
+            methods: &["GET", "HEAD"],
+            path: "/",
+            plane: Plane::Auth,
+            serve: Serve::Hot(home),
+            body_bytes_max: 0,
+            cors: Cors::None,
+            doc: "Leads who typed only the host to the account",
+        },
         Route {
             methods: &["GET", "HEAD"],
             path: SHEET_PATH,
@@ -89,6 +105,15 @@ pub const FEATURE: Feature = Feature {
             body_bytes_max: 0,
             cors: Cors::None,
             doc: "Chooses the language of the pages",
+        },
+        Route {
+            methods: &["GET", "HEAD"],
+            path: "/assets/logo/*",
+            plane: Plane::Auth,
+            serve: Serve::Cold(Guarded::Anyone(logo::logo)),
+            body_bytes_max: 0,
+            cors: Cors::None,
+            doc: "A tenant's logo, by the digest of its content",
         },
     ],
     jobs: &[],

@@ -1,14 +1,20 @@
 //! What a request decides about a page before it is known which: language, brand, and where the reader is.
 
 use crate::brand::Brand;
+use crate::catalog::Words;
+use crate::device;
+use crate::i18n::I18n;
 use crate::locale::Locale;
 use http::{HeaderMap, Method, header};
 use sigid_core::form::{self, Form};
+use sigid_core::ids::TenantId;
 use sigid_edge::backend::Call;
+use std::sync::Arc;
 
 /// Language, brand and place of a page.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Look {
+    i18n: Arc<I18n>,
     pub locale: Locale,
     pub brand: Brand,
     /// The application that sent the person here.
@@ -19,6 +25,7 @@ pub struct Look {
     is_answer: bool,
     /// The origin of an application that the page's form leads to by redirects.
     leads_to: Option<String>,
+    is_elsewhere: bool,
 }
 
 /// An application as the person knows it.
@@ -31,27 +38,62 @@ pub struct Asking {
 impl Look {
     /// A look of no call: the switch of language leads to sign-in.
     pub fn new(locale: Locale, brand: Brand) -> Self {
-        Self { locale, brand, asking: None, here: String::new(), is_answer: false, leads_to: None }
+        let i18n = I18n::builtin();
+        Self {
+            i18n,
+            locale,
+            brand,
+            asking: None,
+            here: String::new(),
+            is_answer: false,
+            leads_to: None,
+            is_elsewhere: false,
+        }
     }
 
     /// The look for a call: the operator's brand, the caller's language.
     pub fn of(call: &Call) -> Self {
-        let brand = call.backend.settings.find::<Brand>().cloned().unwrap_or_default();
+        let i18n = I18n::of(&call.backend.settings);
+        let brand = Brand::of(&call.backend.feed.tables(), None);
         let request = &call.request;
-        Self::read(brand, &request.method, &request.path, request.query.as_deref(), &request.headers)
+        Self::read(i18n, brand, &request.method, &request.path, request.query.as_deref(), &request.headers)
     }
 
-    pub(crate) fn read(brand: Brand, method: &Method, path: &str, query: Option<&str>, headers: &HeaderMap) -> Self {
+    /// The same in a tenant's brand, if it has one: for what an application of it asked for.
+    #[must_use]
+    pub fn of_tenant(mut self, call: &Call, tenant_id: TenantId) -> Self {
+        self.brand = Brand::of(&call.backend.feed.tables(), Some(tenant_id));
+        self
+    }
+
+    /// The words of the page.
+    pub fn words(&self) -> Words<'_> {
+        self.i18n.words(self.locale)
+    }
+
+    /// A browser in words, from its `User-Agent`: "Firefox on Linux".
+    pub fn device(&self, user_agent: &str) -> String {
+        device::device(self.words(), user_agent)
+    }
+
+    pub(crate) fn read(
+        i18n: Arc<I18n>,
+        brand: Brand,
+        method: &Method,
+        path: &str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Self {
         let form = query.and_then(|query| Form::parse(query.as_bytes(), &[]).ok());
         let ui_locales = form.as_ref().and_then(|form| form.find("ui_locales"));
         let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let locale = Locale::negotiate(find_cookie(headers, COOKIE), ui_locales, accept);
+        let locale = i18n.negotiate(find_cookie(headers, COOKIE), ui_locales, accept);
         let is_answer = *method == Method::POST;
         let here = match query {
             Some(query) if !is_answer => format!("{path}?{query}"),
             _ => path.to_owned(),
         };
-        Self { locale, brand, asking: None, here, is_answer, leads_to: None }
+        Self { i18n, locale, brand, asking: None, here, is_answer, leads_to: None, is_elsewhere: false }
     }
 
     /// Lets the page's form end at that origin. Only for one that was looked up: it stands in the policy.
@@ -72,6 +114,22 @@ impl Look {
         self
     }
 
+    /// The languages that the reader could change to.
+    pub(crate) fn others(&self) -> impl Iterator<Item = Locale> + '_ {
+        self.i18n.others(self.locale)
+    }
+
+    /// For a host that is not ours: the page stands alone there.
+    pub(crate) fn elsewhere(mut self) -> Self {
+        self.brand.logo = None;
+        self.is_elsewhere = true;
+        self
+    }
+
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere
+    }
+
     pub(crate) fn is_answer(&self) -> bool {
         self.is_answer
     }
@@ -81,6 +139,12 @@ impl Look {
         let mut address = format!("{}?to={}&next=", crate::paths::LANGUAGE, locale.tag());
         form::escape_into(&self.here, &mut address);
         address
+    }
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self::new(Locale::default(), Brand::default())
     }
 }
 
@@ -158,7 +222,7 @@ mod tests {
             if let Some(cookie) = cookie {
                 headers.insert(header::COOKIE, cookie.parse().unwrap());
             }
-            let look = Look::read(Brand::default(), method, "/login", query, &headers);
+            let look = Look::read(I18n::builtin(), Brand::default(), method, "/login", query, &headers);
             assert_eq!(look.locale, locale, "{reason}");
             assert_eq!(look.switch_to(Locale::Fr), switch, "{reason}");
         }

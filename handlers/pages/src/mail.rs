@@ -5,9 +5,8 @@
 //! part and stands as it is in the other; a line break in it cannot end a header, for the subject holds none.
 
 use crate::brand::{Brand, Colour};
-use crate::catalog;
+use crate::catalog::Words;
 use crate::frame::linked;
-use crate::locale::Locale;
 use crate::when;
 use askama::Template as _;
 
@@ -106,10 +105,10 @@ impl Template {
 }
 
 /// Writes a letter.
-pub fn letter(locale: Locale, brand: &Brand, template: Template, args: &Args<'_>) -> LetterParts {
+pub fn letter(words: Words<'_>, brand: &Brand, template: Template, args: &Args<'_>) -> LetterParts {
     let when = args.when_s.map(|when_s| match template {
-        Template::DeletionBegun => when::date(locale, when_s),
-        _ => when::date_time(locale, when_s),
+        Template::DeletionBegun => when::date(words, when_s),
+        _ => when::date_time(words, when_s),
     });
     // There is nothing left to go to.
     let link = args.link.filter(|_| template != Template::DeletionDone);
@@ -123,12 +122,12 @@ pub fn letter(locale: Locale, brand: &Brand, template: Template, args: &Args<'_>
         ("device", args.device),
         ("when", when.as_deref().unwrap_or_default()),
     ];
-    let say = |id: &str| catalog::text(locale, id, &given);
+    let say = |id: &str| words.text(id, &given);
     let of = |kind| say(&template.message(kind));
     let (lead, after) = (of("lead"), of("after"));
     let subject: String = of("subject").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let html = LetterHtml {
-        lang: locale.tag(),
+        lang: words.locale().tag(),
         brand,
         logo: args.logo,
         subject: &subject,
@@ -136,7 +135,7 @@ pub fn letter(locale: Locale, brand: &Brand, template: Template, args: &Args<'_>
         link,
         button: link.map(|_| of("button")).unwrap_or_default(),
         clear: say("mail-clear"),
-        after: after.split("\n\n").map(|text| linked(text).replace("<a ", "<a style=\"color:inherit\" ")).collect(),
+        after: after.split("\n\n").map(|text| linked(text).replace("<a ", "<a style=\"color:#565e6e\" ")).collect(),
         foot: say("mail-foot"),
         fill: brand.accent.map_or(FILL, |accent| accent.fill),
         ink: brand.accent.map_or(Colour::WHITE, |accent| accent.text),
@@ -169,6 +168,7 @@ const FILL: Colour = Colour { red: 0x3b, green: 0x5b, blue: 0xdb };
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::locale::Locale;
 
     #[test]
     fn every_letter_is_whole_in_every_language() {
@@ -185,7 +185,7 @@ mod tests {
         };
         for locale in Locale::ALL {
             for template in Template::ALL {
-                let letter = letter(locale, &brand, template, &args);
+                let letter = letter(Words::of(locale), &brand, template, &args);
                 let name = format!("{} in {}", template.name(), locale.tag());
                 for part in [&letter.subject, &letter.text, &letter.html] {
                     assert!(!part.contains("mail-") && !part.contains("{$"), "{name}: a message is missing: {part}");
@@ -222,7 +222,7 @@ mod tests {
             ..Args::default()
         };
         for template in Template::ALL {
-            let letter = letter(Locale::En, &brand, template, &args);
+            let letter = letter(Words::of(Locale::En), &brand, template, &args);
             assert!(!letter.subject.contains(['\r', '\n']), "{}", template.name());
             for bad in ["<script>", "<img src=x", "A<b>"] {
                 assert!(!letter.html.contains(bad), "{}: {bad}", template.name());

@@ -20,3 +20,11 @@ pub const ACCOUNT_EMAIL: &str = "/account/email";
 pub const ACCOUNT_SESSIONS: &str = "/account/sessions";
 pub const ACCOUNT_DELETION: &str = "/account/deletion";
 pub const LANGUAGE: &str = "/language";
+
+/// Where logos stand, each under the digest of its content.
+pub const LOGOS: &str = "/assets/logo";
+
+/// The path of a logo; `digest` is 64 hexadecimal digits.
+pub fn logo(digest: &str) -> String {
+    format!("{LOGOS}/{digest}")
+}

@@ -19,6 +19,7 @@ fn pages(text: &str) -> Vec<(&'static str, Box<dyn Page>)> {
         since_s: NOW_S - 1_400_000,
         seen_s,
         address: s(),
+        is_near: true,
     };
     let both = || Faults {
         fields: vec![(Field::Email, FieldFault::NotAnAddress), (Field::NewPassword, FieldFault::TooShort(10))],
@@ -90,6 +91,7 @@ fn pages(text: &str) -> Vec<(&'static str, Box<dyn Page>)> {
                 link: s(),
                 email: s(),
                 new_for: NewPasswordFor::Recovery,
+                display_name: None,
                 faults: Faults::field(Field::NewPassword, FieldFault::Common),
             }),
         ),
@@ -100,6 +102,7 @@ fn pages(text: &str) -> Vec<(&'static str, Box<dyn Page>)> {
                 link: s(),
                 email: s(),
                 new_for: NewPasswordFor::Setup,
+                display_name: Some(s()),
                 faults: Faults::none(),
             }),
         ),
@@ -113,6 +116,11 @@ fn pages(text: &str) -> Vec<(&'static str, Box<dyn Page>)> {
         ("error-failed", Box::new(ErrorPage::failed(text))),
         ("error-unavailable", Box::new(ErrorPage::unavailable(text))),
         ("error-not-found", Box::new(ErrorPage::not_found(text))),
+        ("error-method", Box::new(ErrorPage::another_method(""))),
+        ("error-closed", Box::new(ErrorPage::sign_in_closed(text))),
+        ("error-no-registration", Box::new(ErrorPage::registration_closed(text))),
+        ("error-too-large", Box::new(ErrorPage::too_large(text))),
+        ("error-elsewhere", Box::new(views::Elsewhere { issuer: s() })),
         (
             "error-developer",
             Box::new(ErrorPage {
@@ -240,6 +248,7 @@ fn hostile_values_are_escaped_on_every_page() {
         logo: Some(HOSTILE.into()),
         privacy: Some(HOSTILE.into()),
         terms: Some(HOSTILE.into()),
+        is_given: true,
     };
     for locale in Locale::ALL {
         let asking = Asking { name: HOSTILE.into(), host: HOSTILE.into() };
@@ -297,6 +306,10 @@ fn a_wrong_field_is_tied_to_its_reason() {
     let document = self::document(&look, &*find("register-wrong"));
     assert!(document.contains("<strong>2 things need your attention</strong>"), "{document}");
     assert!(document.contains("<a href=\"#email\">Email: Write the whole address"), "{document}");
+    assert!(
+        document.contains("<a href=\"#new_password\">Password: Use at least"),
+        "called as its field is: {document}"
+    );
     assert!(document.contains("aria-describedby=\"new_password-wrong new_password-hint\""), "{document}");
 }
 
@@ -324,7 +337,7 @@ fn an_answer_about_a_link_offers_no_way_that_loses_it() {
     for (reason, method, has_switch) in
         [("shown by its link", Method::GET, true), ("an answer to its form", Method::POST, false)]
     {
-        let look = Look::read(Brand::default(), &method, "/verify", Some("link=x"), &HeaderMap::new());
+        let look = Look::read(I18n::builtin(), Brand::default(), &method, "/verify", Some("link=x"), &HeaderMap::new());
         assert_eq!(document(&look, &page).contains("/language?to=de&"), has_switch, "{reason}");
         assert!(document(&look, &LoggedOut).contains("/language?to=de&"), "{reason}: other pages keep theirs");
     }
@@ -340,6 +353,9 @@ fn ids(document: &str) -> BTreeSet<&str> {
     attributes(document, "id").into_iter().collect()
 }
 
+/// A logo wider than high, as many are.
+const LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 48"><rect width="96" height="48" rx="8" fill="#222"/><text x="48" y="33" font-size="26" font-family="sans-serif" fill="#ffd400" text-anchor="middle">ACME</text></svg>"##;
+
 /// Every page and letter as a file in `target/pages`, for eyes and for axe.
 #[test]
 fn the_pages_can_be_looked_at() {
@@ -347,17 +363,23 @@ fn the_pages_can_be_looked_at() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("sigid.css"), include_str!("../assets/sigid.css")).unwrap();
     std::fs::write(folder.join("icon.svg"), include_str!("../assets/icon.svg")).unwrap();
+    std::fs::write(folder.join("logo.svg"), LOGO).unwrap();
     let acme = Brand {
         name: "Acme".into(),
         accent: Accent::parse("#ffd400").ok(),
+        logo: Some("logo.svg".into()),
         privacy: Some("https://acme.example/privacy".into()),
         terms: Some("https://acme.example/terms".into()),
-        ..Brand::default()
+        is_given: true,
     };
     for (locale, brand) in [(Locale::En, Brand::default()), (Locale::De, acme.clone()), (Locale::Fr, Brand::default())]
     {
         for (name, page) in pages("ada@acme.example") {
-            let document = document(&look(locale, &brand), &*page);
+            let asking = Asking { name: "Ledger".into(), host: "ledger.acme.example".into() };
+            let is_asked = brand.is_given && (name.starts_with("login") || name.starts_with("register"));
+            let look = look(locale, &brand);
+            let look = if is_asked { look.asked_by(asking) } else { look };
+            let document = document(&look, &*page);
             let document = document.replace(SHEET_ADDRESS, "sigid.css").replace(assets::ICON_PATH, "icon.svg");
             let document = document.replace("src=\"ada@acme.example\"", "src=\"letter-register-en.html\"");
             std::fs::write(folder.join(format!("{name}-{}.html", locale.tag())), document).unwrap();
@@ -369,10 +391,11 @@ fn the_pages_can_be_looked_at() {
             more: Some("https://localhost:8443/recover"),
             device: "Firefox on Linux",
             when_s: Some(NOW_S),
+            logo: brand.logo.as_deref(),
             ..mail::Args::default()
         };
         for template in mail::Template::ALL {
-            let letter = mail::letter(locale, &brand, template, &args);
+            let letter = mail::letter(Words::of(locale), &brand, template, &args);
             let path = |kind| folder.join(format!("letter-{}-{}.{kind}", template.name(), locale.tag()));
             std::fs::write(path("html"), letter.html).unwrap();
             std::fs::write(path("txt"), format!("{}\n\n{}", letter.subject, letter.text)).unwrap();
@@ -386,23 +409,15 @@ fn the_pages_can_be_looked_at() {
 fn messages(locale: Locale) -> BTreeMap<String, BTreeSet<String>> {
     let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in catalog::sources(locale) {
-        let parsed = fluent_bundle::FluentResource::try_new((*source).to_owned());
-        assert!(parsed.is_ok(), "{}: {:?}", locale.tag(), parsed.err().map(|(_, faults)| faults));
-        let mut id = String::new();
-        for line in source.lines().filter(|line| !line.starts_with('#')) {
-            if let Some((name, _)) = line.split_once(" =")
-                && !line.starts_with(' ')
-            {
-                id = name.to_owned();
-                assert!(messages.insert(id.clone(), BTreeSet::new()).is_none(), "{}: {id} twice", locale.tag());
-            }
-            let names = line.split('$').skip(1).map(|rest| {
-                rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default().to_owned()
-            });
-            messages.entry(id.clone()).or_default().extend(names);
+        let parsed = fluent_bundle::FluentResource::try_new(source.to_owned());
+        let parsed = parsed.unwrap_or_else(|(_, faults)| panic!("{}: {faults:?}", locale.tag()));
+        let shapes = own::shapes(&parsed);
+        let count = parsed.entries().filter(|entry| matches!(entry, fluent_syntax::ast::Entry::Message(_))).count();
+        assert_eq!(count, shapes.len(), "{}: a message is there twice", locale.tag());
+        for (id, args) in shapes {
+            assert!(messages.insert(id.clone(), args).is_none(), "{}: {id} twice", locale.tag());
         }
     }
-    messages.remove("");
     messages
 }
 
@@ -436,9 +451,32 @@ fn every_message_is_used_and_every_used_one_is_there() {
     let look = look(Locale::Fr, &Brand::default());
     for (name, page) in pages("x") {
         let document = document(&look, &*page);
-        let shown = english.keys().find(|id| document.contains(&format!(">{id}<")));
-        assert_eq!(shown, None, "{name}: a message is missing");
+        let holes: Vec<&str> = texts(&document).filter(|text| looks_like_an_id(text)).collect();
+        assert!(holes.is_empty(), "{name}: there are no messages {holes:?}");
     }
+}
+
+/// What stands between two tags, and in the attributes that are read out; a title without its brand.
+fn texts(document: &str) -> impl Iterator<Item = &str> {
+    let between = document.split('>').skip(1).filter_map(|rest| rest.split('<').next());
+    let read_out = attributes(document, "aria-label");
+    between.map(|text| text.split(" · ").next().unwrap_or_default().trim()).chain(read_out)
+}
+
+/// A message that there is not shows its name.
+fn looks_like_an_id(text: &str) -> bool {
+    let mut words = text.split('-');
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    words.clone().count() > 1 && words.all(is_word)
+}
+
+#[test]
+fn a_message_that_is_missing_is_noticed() {
+    let look = look(Locale::En, &Brand::default());
+    let holed = ErrorPage { title_id: "error-nowhere-title", ..ErrorPage::not_found("x") };
+    let document = document(&look, &holed);
+    let holes: Vec<&str> = texts(&document).filter(|text| looks_like_an_id(text)).collect();
+    assert_eq!(holes, ["error-nowhere-title", "error-nowhere-title"], "title and heading: {document}");
 }
 
 #[test]

@@ -1,43 +1,42 @@
 //! Times as people say them: near ones relative, far ones as a date. Hours are of UTC and say so: the server does not
 //! know where the reader is.
 
-use crate::catalog::{count, text_and_numbers};
-use crate::locale::Locale;
+use crate::catalog::Words;
 
 /// How long ago `then_s` was, seen from `now_s` (Unix seconds): "20 minutes ago"; from a week on, the date. What lies
 /// ahead by a clock's difference is now.
-pub fn ago(locale: Locale, now_s: i64, then_s: i64) -> String {
+pub fn ago(words: Words<'_>, now_s: i64, then_s: i64) -> String {
     let passed_s = u64::try_from(now_s.saturating_sub(then_s)).unwrap_or(0);
     match passed_s {
-        0..MINUTE_S => count(locale, "ago-now", 0),
-        MINUTE_S..HOUR_S => count(locale, "ago-minutes", passed_s / MINUTE_S),
-        HOUR_S..DAY_S => count(locale, "ago-hours", passed_s / HOUR_S),
-        DAY_S..WEEK_S => count(locale, "ago-days", passed_s / DAY_S),
-        _ => date(locale, then_s),
+        0..MINUTE_S => words.count("ago-now", 0),
+        MINUTE_S..HOUR_S => words.count("ago-minutes", passed_s / MINUTE_S),
+        HOUR_S..DAY_S => words.count("ago-hours", passed_s / HOUR_S),
+        DAY_S..WEEK_S => words.count("ago-days", passed_s / DAY_S),
+        _ => date(words, then_s),
     }
 }
 
 /// How long to wait: "5 minutes", rounded up.
-pub(crate) fn wait(locale: Locale, wait_s: u64) -> String {
+pub(crate) fn wait(words: Words<'_>, wait_s: u64) -> String {
     match wait_s {
-        ..=1 => count(locale, "wait-seconds", 1),
-        2..=90 => count(locale, "wait-seconds", wait_s),
-        91..=5400 => count(locale, "wait-minutes", wait_s.div_ceil(MINUTE_S)),
-        _ => count(locale, "wait-hours", wait_s.div_ceil(HOUR_S)),
+        ..=1 => words.count("wait-seconds", 1),
+        2..=90 => words.count("wait-seconds", wait_s),
+        91..=5400 => words.count("wait-minutes", wait_s.div_ceil(MINUTE_S)),
+        _ => words.count("wait-hours", wait_s.div_ceil(HOUR_S)),
     }
 }
 
 /// The day, as it is written: "9 March 2026".
-pub fn date(locale: Locale, unix_s: i64) -> String {
+pub fn date(words: Words<'_>, unix_s: i64) -> String {
     let (year, month, day) = civil(unix_s.div_euclid(DAY_S as i64));
-    text_and_numbers(locale, "date", &[("year", &year.to_string())], &[("day", day), ("month", month)])
+    words.text_and_numbers("date", &[("year", &year.to_string())], &[("day", day), ("month", month)])
 }
 
 /// Day and minute: "9 March 2026, 08:14 UTC".
-pub fn date_time(locale: Locale, unix_s: i64) -> String {
+pub fn date_time(words: Words<'_>, unix_s: i64) -> String {
     let second = unix_s.rem_euclid(DAY_S as i64);
     let time = format!("{:02}:{:02}", second / 3600, second / 60 % 60);
-    crate::text(locale, "date-time", &[("date", &date(locale, unix_s)), ("time", &time)])
+    words.text("date-time", &[("date", &date(words, unix_s)), ("time", &time)])
 }
 
 /// RFC 3339, for machines that read the page.
@@ -69,6 +68,7 @@ const WEEK_S: u64 = 7 * DAY_S;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::locale::Locale;
 
     #[test]
     fn times_are_said_as_people_say_them() {
@@ -87,9 +87,9 @@ mod tests {
             ("French", Locale::Fr, 2 * 3600, "il y a 2 heures"),
             ("the first of a month in French", Locale::Fr, 8 * 86_400, "1er mars 2026"),
         ] {
-            assert_eq!(ago(locale, now_s, now_s - passed_s), expected, "{reason}");
+            assert_eq!(ago(Words::of(locale), now_s, now_s - passed_s), expected, "{reason}");
         }
-        assert_eq!(date_time(Locale::En, now_s), "9 March 2026, 08:14 UTC");
+        assert_eq!(date_time(Words::of(Locale::En), now_s), "9 March 2026, 08:14 UTC");
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
             ("minutes, up", 121, "3 minutes"),
             ("hours, up", 3 * 3600 + 1, "4 hours"),
         ] {
-            assert_eq!(wait(Locale::En, wait_s), expected, "{reason}");
+            assert_eq!(wait(Words::of(Locale::En), wait_s), expected, "{reason}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Tenants and the clients registered in them.
+//! Tenants, how they look, and the clients registered in them.
 //!
 //! [`tenants`] and [`clients`] are used by the command line, by `sigid dev` when it seeds its demonstration,
 //! and later by the admin API and `/oauth/register`; they decide the same for all of them. Every change is one
@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod brand;
 pub mod clients;
 pub mod tenants;
 

@@ -281,7 +281,7 @@ async fn the_asker_has_an_answer_by_the_deadline_whatever_the_threads_do() {
     let (queue, desk) = (Arc::new(Queue::new(4)), Arc::new(Desk::default()));
     let thread = queue::start(&queue, vec![desk.clone()], 256).unwrap();
     let settings = PoolSettings { deadline: Duration::from_millis(1), ..SETTINGS };
-    let pool = HashPool { settings, queue, threads: Mutex::new(vec![thread]) };
+    let pool = HashPool { settings, queue, threads: Mutex::new(vec![thread]), fail: Fail::default() };
     // A busy machine may let the millisecond pass before the job is begun: then it is asked again.
     let work = loop {
         assert_eq!(pool.hash(password("begun"), &[0; 16], CHEAP).await.unwrap_err(), HashFault::Late);

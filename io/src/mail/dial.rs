@@ -12,18 +12,18 @@ use tokio_rustls::TlsConnector;
 use super::{SendFault, SetupFault};
 
 /// What a message travels over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Speaks TLS to one server, whose name and certificate are always verified.
-pub(super) struct Tls {
+pub(crate) struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
 impl Tls {
     /// Without `ca_pem` the system's bundle is trusted.
-    pub(super) fn new(host: &str, ca_pem: Option<&Path>, alpn: &[&str]) -> Result<Self, SetupFault> {
+    pub(crate) fn new(host: &str, ca_pem: Option<&Path>, alpn: &[&str]) -> Result<Self, SetupFault> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| SetupFault::Host)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -33,7 +33,7 @@ impl Tls {
         Ok(Self { connector: Arc::new(config).into(), name })
     }
 
-    pub(super) async fn wrap(&self, stream: TcpStream) -> Result<Box<dyn Stream>, SendFault> {
+    pub(crate) async fn wrap(&self, stream: TcpStream) -> Result<Box<dyn Stream>, SendFault> {
         let wrapped = self.connector.connect(self.name.clone(), stream).await;
         Ok(Box::new(wrapped.map_err(|_| SendFault::Temporary("tls"))?))
     }

@@ -15,7 +15,7 @@
 //! verified); an endless reply (bounded); credentials in the clear (only to this machine).
 
 mod compose;
-mod dial;
+pub(crate) mod dial;
 mod http_api;
 mod smtp;
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Logins beside the load, on connections and a thread of their own, so that what they wait for does not delay the
-//! schedule of the measured requests: sign-ins of accounts where some are known, else `/bench/hash`, which does the same
-//! hash and nothing else.
+//! Logins beside the load, on connections and a thread of their own, which gives way to others, so that they do not delay
+//! the schedule of the measured requests: sign-ins of accounts where some are known, else `/bench/hash`, which does the
+//! same hash and nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,6 +112,8 @@ impl Tally {
 }
 
 fn run(login: &Login, pace: Pace) -> Result<Tally, Fault> {
+    // Of this thread alone, as Linux does it. Where it is refused, the generator shares with it.
+    let _ = rustix::process::setpriority_process(None, NICE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Fault::local("runtime", e))?;
     let begun = Instant::now();
@@ -162,6 +164,7 @@ impl Login {
     }
 }
 
+const NICE: i32 = 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A person who was turned away does not come back within the millisecond.
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);

@@ -2,11 +2,13 @@
 //! request is, and which answer is right, is `crate::scenario`.
 
 mod all;
+pub mod bare;
 mod feed_loss;
 mod growth;
 mod handshake;
 mod hashes;
 mod idle;
+mod likeness;
 mod login;
 mod postgres;
 mod revoke;
@@ -36,6 +38,7 @@ async fn play_one(settings: &Settings) -> Result<Report, Fault> {
     match settings.scenario {
         ScenarioName::Introspect | ScenarioName::Issue | ScenarioName::All => rounds::play(settings).await,
         ScenarioName::Login | ScenarioName::Register => login::play(settings).await,
+        ScenarioName::Likeness => likeness::play(settings).await,
         ScenarioName::SessionCheck => Box::pin(session_check::play(settings)).await,
         ScenarioName::RevokeToRefusal => revoke::play(settings).await,
         ScenarioName::Handshake => handshake::play(settings).await,

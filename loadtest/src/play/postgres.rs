@@ -7,6 +7,7 @@ use std::fs;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fault::Fault;
+use crate::procfs;
 
 pub struct Postgres {
     postmaster: u32,
@@ -30,6 +31,12 @@ impl Postgres {
             signal(*pid, Signal::TERM)?;
         }
         Ok(backends.len())
+    }
+
+    /// What it and its processes have used so far.
+    pub fn cpu_ns(&self) -> u64 {
+        let pids = self.children().into_iter().chain([self.postmaster]);
+        pids.flat_map(procfs::task_times).map(|(_, times)| times.cpu_ns).sum()
     }
 
     pub fn freeze(&self) -> Result<Frozen, Fault> {

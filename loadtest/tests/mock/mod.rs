@@ -51,6 +51,10 @@ pub enum Manner {
     People,
     /// The same, and every session check passes, whoever asks.
     LetsAnybodyPass,
+    /// With the same pages, refusing nobody, and alike to everybody.
+    Discreet,
+    /// The same, but sign-in takes longer for its account, and recovery says a word more.
+    Telltale,
 }
 
 pub struct Mock {
@@ -199,6 +203,9 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         body.extend_from_slice(&chunk);
     }
     let authorization = head.headers.get("authorization").map(|v| v.to_str().unwrap().to_owned());
+    if state.manner == Manner::Telltale && head.uri.path() == "/login" && names_the_account(&body) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let people::Reply { status, body: text, headers } = if let Some(found) = people(&head, &body, &state) {
         found
     } else {
@@ -217,6 +224,10 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
     }
 }
 
+fn names_the_account(body: &[u8]) -> bool {
+    form(&String::from_utf8_lossy(body)).get("email").is_some_and(|email| email == people::EMAIL)
+}
+
 fn people(head: &http::request::Parts, body: &[u8], state: &State) -> Option<people::Reply> {
     let path = head.uri.path();
     if state.manner == Manner::LetsAnybodyPass && path == "/session/check" {
@@ -225,6 +236,14 @@ fn people(head: &http::request::Parts, body: &[u8], state: &State) -> Option<peo
             body: String::new(),
             headers: vec![("x-auth-subject", "s".to_owned())],
         });
+    }
+    if matches!(state.manner, Manner::Discreet | Manner::Telltale) {
+        let typed = form(&String::from_utf8_lossy(body));
+        let mut reply = people::reply(&head.method, path, &HashMap::new(), &head.headers, &typed)?;
+        if state.manner == Manner::Telltale && path == "/recover" && names_the_account(body) {
+            reply.headers.push(("x-told", "yes".to_owned()));
+        }
+        return Some(reply);
     }
     if !matches!(state.manner, Manner::People | Manner::LetsAnybodyPass) {
         return None;

@@ -29,7 +29,7 @@ pub fn reply(
 ) -> Option<Reply> {
     let cookie = headers.get("cookie").and_then(|value| value.to_str().ok()).unwrap_or_default();
     match (method, path) {
-        (&Method::GET, "/login" | "/register") => Some(page()),
+        (&Method::GET, "/login" | "/register" | "/recover") => Some(page()),
         (&Method::POST, "/login") => {
             let from_page = cookie == FORM && form.get("csrf").is_some_and(|token| token == "t0ken");
             assert!(headers["origin"].to_str().unwrap().starts_with("https://localhost:"));
@@ -54,6 +54,7 @@ pub fn reply(
             let from_page = cookie == FORM && form.get("csrf").is_some_and(|token| token == "t0ken");
             Some(Reply::of(if is_whole && from_page { 200 } else { 422 }))
         }
+        (&Method::POST, "/recover") => Some(Reply::of(if form.contains_key("email") { 200 } else { 422 })),
         (&Method::GET, "/session/check") => Some(match cookie {
             EDGE => Reply { headers: vec![("x-auth-subject", "s1".to_owned())], ..Reply::of(200) },
             _ => Reply::of(401),

@@ -21,7 +21,7 @@ use crate::migrations;
 pub(super) struct Context {
     pub(super) config: Config,
     pools: Pools,
-    now_s: i64,
+    clock: Clock,
     json: bool,
 }
 
@@ -29,8 +29,8 @@ impl Context {
     /// Reaches the database.
     pub(super) async fn open(config: Config, clock_offset_file: Option<PathBuf>, json: bool) -> Result<Self, Fault> {
         let pools = connect(&config).await?;
-        let now_s = now_s(pools.pool(Plane::Control), clock_offset_file).await?;
-        Ok(Self { config, pools, now_s, json })
+        let clock = clock(pools.pool(Plane::Control), clock_offset_file).await?;
+        Ok(Self { config, pools, clock, json })
     }
 
     pub(super) async fn close(&self) {
@@ -41,8 +41,13 @@ impl Context {
         self.pools.pool(Plane::Control)
     }
 
+    /// Now, not when the command was given: an operator may have sat at a prompt since.
     pub(super) fn act(&self) -> Act<'static> {
-        Act { actor: "admin-cli", now_s: self.now_s }
+        Act { actor: "admin-cli", now_s: self.clock.now_s() }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// How long a mark must be kept: the longest life of anything it could concern.
@@ -105,7 +110,7 @@ async fn connect(config: &Config) -> Result<Pools, Fault> {
 }
 
 /// This machine's clock, corrected to the database's and by the development shift.
-async fn now_s(pool: &Pool, clock_offset_file: Option<PathBuf>) -> Result<i64, Fault> {
+async fn clock(pool: &Pool, clock_offset_file: Option<PathBuf>) -> Result<Clock, Fault> {
     let clock = Clock::new();
     let offset_ms = load_database_ms(pool).await? - system_ms();
     if offset_ms.abs() >= OFFSET_MIN_MS {
@@ -114,7 +119,7 @@ async fn now_s(pool: &Pool, clock_offset_file: Option<PathBuf>) -> Result<i64, F
     if let Some(file) = clock_offset_file {
         clock.follow_offset_file(file).map_err(|_| Fault::refused("the clock's offset file cannot be followed"))?;
     }
-    Ok(clock.now_s())
+    Ok(clock)
 }
 
 /// Overrides `deployment.plane` of the file.

@@ -4,8 +4,9 @@ use std::fmt;
 
 use sigid_io::pg::PgFault;
 use sigid_login::admin;
+use sigid_login::flows::methods::rules;
 use sigid_oidc::keys::{self, Refusal};
-use sigid_tenant::{clients, tenants};
+use sigid_tenant::{brand, clients, tenants};
 
 use super::print;
 use crate::cli::password;
@@ -73,6 +74,16 @@ impl From<tenants::Fault> for Fault {
     }
 }
 
+impl From<brand::Fault> for Fault {
+    fn from(fault: brand::Fault) -> Self {
+        match fault {
+            brand::Fault::Database(fault) => fault.into(),
+            brand::Fault::Tenant(fault) => fault.into(),
+            refused => Self::refused(refused.to_string()),
+        }
+    }
+}
+
 impl From<clients::Fault> for Fault {
     fn from(fault: clients::Fault) -> Self {
         match fault {
@@ -86,6 +97,15 @@ impl From<admin::Fault> for Fault {
     fn from(fault: admin::Fault) -> Self {
         match fault {
             admin::Fault::Database(fault) => fault.into(),
+            refused => Self::refused(refused.to_string()),
+        }
+    }
+}
+
+impl From<rules::Fault> for Fault {
+    fn from(fault: rules::Fault) -> Self {
+        match fault {
+            rules::Fault::Database(fault) => fault.into(),
             refused => Self::refused(refused.to_string()),
         }
     }

@@ -5,7 +5,7 @@ use sigid_tenant::tenants::{self, Slug, Tenant};
 
 use super::context::Context;
 use super::fault::Fault;
-use super::print;
+use super::{print, tenant_brand, tenant_methods};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Verb {
@@ -22,6 +22,11 @@ pub(super) enum Verb {
     Disable { slug: Slug },
     /// Accept a tenant's clients again; its old tokens stay dead.
     Enable { slug: Slug },
+    /// Show or change which ways of signing in count for a tenant, and whether it takes new people.
+    Methods(tenant_methods::Args),
+    /// How pages and letters of a tenant look.
+    #[command(subcommand)]
+    Brand(Box<tenant_brand::Verb>),
 }
 
 pub(super) async fn run(verb: Verb, context: &Context) -> Result<(), Fault> {
@@ -33,6 +38,8 @@ pub(super) async fn run(verb: Verb, context: &Context) -> Result<(), Fault> {
         Verb::List => print_all(context, &tenants::list(pool).await?),
         Verb::Disable { slug } => print_one(context, &tenants::disable(pool, &slug, life_s, act).await?),
         Verb::Enable { slug } => print_one(context, &tenants::enable(pool, &slug, life_s, act).await?),
+        Verb::Brand(verb) => tenant_brand::run(*verb, context).await?,
+        Verb::Methods(args) => tenant_methods::run(args, context).await?,
     }
     Ok(())
 }

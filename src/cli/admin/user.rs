@@ -98,7 +98,7 @@ pub(super) struct Create {
     /// You vouch that the address is the person's.
     #[arg(long)]
     email_verified: bool,
-    /// The claim `name`.
+    /// What the person is called, the claim `name`; whoever uses the set-up link may write another.
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
     /// Standard claims (OpenID Connect Core, section 5.1).
@@ -129,16 +129,16 @@ pub(super) enum Format {
 pub(super) struct Claims(Map<String, Value>);
 
 pub(super) async fn run(verb: Verb, context: &Context) -> Result<(), Fault> {
-    let (pool, act) = (context.pool(), context.act());
+    let (pool, clock, act) = (context.pool(), context.clock(), context.act());
     match verb {
         Verb::Create(asked) => create(asked, context).await?,
         Verb::Show { who } => show(&Who::parse(&who)?, context).await?,
         Verb::Disable { who } => {
-            let person = admin::disable(pool, keys(context)?.as_ref(), &Who::parse(&who)?, act).await?;
+            let person = admin::disable(pool, keys(context)?.as_ref(), &Who::parse(&who)?, clock, act).await?;
             print_state(context, &person);
         }
         Verb::Enable { who } => {
-            let person = admin::enable(pool, keys(context)?.as_ref(), &Who::parse(&who)?, act).await?;
+            let person = admin::enable(pool, keys(context)?.as_ref(), &Who::parse(&who)?, clock, act).await?;
             print_state(context, &person);
         }
         Verb::SetPassword { who } => set_password(&Who::parse(&who)?, context).await?,
@@ -149,7 +149,7 @@ pub(super) async fn run(verb: Verb, context: &Context) -> Result<(), Fault> {
             context.print(|| Value::Object(document(&person, &[])), line);
         }
         Verb::Delete { who } => {
-            let person = admin::delete(pool, keys(context)?.as_ref(), &Who::parse(&who)?, act).await?;
+            let person = admin::delete(pool, keys(context)?.as_ref(), &Who::parse(&who)?, clock, act).await?;
             let document = || json!({ "user_id": person.user_id.to_string(), "state": "deleted" });
             context.print(document, || format!("user {} ({}) is deleted", person.email, person.user_id));
         }
@@ -209,7 +209,8 @@ async fn set_password(who: &Who, context: &Context) -> Result<(), Fault> {
     let hash = hash_password(&email, context).await?;
     let who = Who::Id(person.user_id);
     let (keys, limits_key) = (keys(context)?, limits_key(context)?);
-    let person = admin::set_password(context.pool(), &keys, &limits_key, &who, &hash, context.act()).await?;
+    let (clock, act) = (context.clock(), context.act());
+    let person = admin::set_password(context.pool(), &keys, &limits_key, &who, &hash, clock, act).await?;
     let line = || format!("user {} has a new password; every session is ended", person.email);
     context.print(|| Value::Object(document(&person, &[])), line);
     Ok(())
@@ -236,14 +237,14 @@ enum Move {
 }
 
 async fn move_member(asked: Move, member: &Member, context: &Context) -> Result<(), Fault> {
-    let (pool, life_s, act) = (context.pool(), context.token_life_max_s(), context.act());
+    let (pool, life_s, clock) = (context.pool(), context.token_life_max_s(), context.clock());
     let who = Who::parse(&member.who)?;
     let tenant = tenant::choose(member.tenant.as_ref(), context).await?;
-    let id = tenant.tenant_id;
+    let (id, act) = (tenant.tenant_id, context.act());
     let moved: Membership = match asked {
-        Move::Suspend => admin::suspend(pool, id, &who, life_s, act).await?,
-        Move::Activate => admin::activate(pool, id, &who, life_s, act).await?,
-        Move::Remove => admin::remove(pool, id, &who, life_s, act).await?,
+        Move::Suspend => admin::suspend(pool, id, &who, life_s, clock, act).await?,
+        Move::Activate => admin::activate(pool, id, &who, life_s, clock, act).await?,
+        Move::Remove => admin::remove(pool, id, &who, life_s, clock, act).await?,
     };
     let document = || json!({ "tenant": tenant.slug.as_str(), "sub": moved.sub, "state": moved.state.as_str() });
     let line = || format!("membership of {} in {} is {}", member.who, tenant.slug, moved.state.as_str());

@@ -32,7 +32,7 @@ pub struct Demo {
 
 impl Demo {
     /// In the order of `dev.json`.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self {
             name: "service",
             document: service,
@@ -49,6 +49,7 @@ impl Demo {
             document: spa,
             shown: &["token_endpoint_auth_method", "redirect_uris", "grant_types", "scope", "resource"],
         },
+        Self { name: "app", document: app, shown: &["token_endpoint_auth_method", "redirect_uris"] },
     ];
 
     pub fn is_confidential(&self) -> bool {
@@ -173,6 +174,18 @@ fn spa() -> Value {
         "grant_types": ["authorization_code", "refresh_token"],
         "scope": "openid profile email offline_access demo:read",
         "resource": ["https://api.demo.example"],
+    })
+}
+
+/// An application on the developer's machine, behind a proxy that asks `/session/check`: on the issuer's own host, which
+/// gets the cookie, at a port of its own (Caddy's and most others' for TLS in development).
+fn app() -> Value {
+    json!({
+        "client_name": "Demo application behind a proxy",
+        "token_endpoint_auth_method": "none",
+        "redirect_uris": ["https://localhost:9443/callback"],
+        "grant_types": ["authorization_code"],
+        "scope": "openid email",
     })
 }
 

@@ -1,6 +1,7 @@
 //! Another address: asked for, proven, told to both, taken back.
 
 use super::people::{Browser, NEW_PASSWORD, PASSWORD, count, events, leads_to, letter, letters, make};
+use crate::support::cluster::OWNER;
 use crate::support::connect::exchange_over;
 use crate::support::site::Site;
 
@@ -96,7 +97,8 @@ async fn an_address_that_was_taken_meanwhile_is_refused() {
     let link = letter(&site, "email_confirm").await.link;
     make(&site, "new@example.com").await;
     let mut stranger = Browser::open(&server).await;
-    assert_eq!(stranger.press(CONFIRM, &link).await.status, 410, "a stranger learns nothing");
+    assert_eq!(stranger.press(CONFIRM, &link).await.status, 422, "a stranger learns nothing without the password");
+    assert_eq!(prove(&mut stranger, &link, PASSWORD).await, 410, "nor with it");
     assert_eq!(ann.press(CONFIRM, &link).await.status, 409, "the owner is told");
     let mut other = Browser::signed_in(&server, "new@example.com", PASSWORD).await;
     assert_eq!(other.get(&format!("{CONFIRM}?link={link}")).await.status, 410, "nor is it another person's to see");
@@ -122,6 +124,47 @@ async fn a_proof_of_one_person_is_nothing_in_the_session_of_another() {
     }
     assert_eq!(ann.send(CONFIRM, &[("csrf", &token), ("link", &link)]).await.status, 403, "a token of another form");
     leads_to(&eve.press(CONFIRM, &link).await, "/account/email?notice=email_changed");
+}
+
+async fn prove(browser: &mut Browser, link: &str, password: &str) -> u16 {
+    let token = browser.token(&format!("{CONFIRM}?link={link}")).await;
+    browser.send(CONFIRM, &[("csrf", token.as_str()), ("link", link), ("password", password)]).await.status
+}
+
+/// Eve asks for Ann's address and waits for Ann to press the button.
+#[tokio::test]
+async fn a_letter_proves_an_address_and_nothing_more() {
+    let site = Site::new().await;
+    let server = site.serve_unbudgeted().await;
+    make(&site, "eve@example.com").await;
+    let mut eve = Browser::signed_in(&server, "eve@example.com", PASSWORD).await;
+    ask(&mut eve, "ann@example.com").await;
+    let link = letter(&site, "email_confirm").await.link;
+    let mut ann = Browser::open(&server).await;
+    assert_eq!(ann.press(CONFIRM, &link).await.status, 422, "no password");
+    assert_eq!(prove(&mut ann, &link, NEW_PASSWORD).await, 422, "not Eve's");
+    assert_eq!(count(&site, "select count(*) from identity.users where email_key = 'ann@example.com'").await, 0);
+    let mut phone = Browser::open(&server).await;
+    assert_eq!(prove(&mut phone, &link, PASSWORD).await, 303, "the owner, in another browser");
+    assert_eq!(count(&site, "select count(*) from identity.users where email_key = 'ann@example.com'").await, 1);
+}
+
+#[tokio::test]
+async fn a_change_that_was_asked_for_dies_with_the_password() {
+    let site = Site::new().await;
+    let server = site.serve_unbudgeted().await;
+    make(&site, "ann@example.com").await;
+    let mut thief = Browser::signed_in(&server, "ann@example.com", PASSWORD).await;
+    ask(&mut thief, "thief@example.com").await;
+    let link = letter(&site, "email_confirm").await.link;
+    // By whatever way: not one of those that burn links.
+    let owner = site.database.connect(OWNER).await;
+    owner.execute("update identity.users set password_hash = password_hash || 'x'", &[]).await.unwrap();
+    assert_eq!(thief.get(&format!("{CONFIRM}?link={link}")).await.status, 410);
+    assert_eq!(thief.send(CONFIRM, &[("csrf", "x"), ("link", &link)]).await.status, 403);
+    let token = thief.token("/account").await;
+    assert_eq!(thief.send(CONFIRM, &[("csrf", &token), ("link", &link)]).await.status, 403, "another form's token");
+    assert_eq!(count(&site, "select count(*) from identity.users where email_key = 'ann@example.com'").await, 1);
 }
 
 #[tokio::test]
@@ -191,6 +234,28 @@ async fn a_stolen_account_is_taken_back() {
     let sql = "select count(*) from identity.users where email_key = 'ann@example.com' and state = 'active'";
     assert_eq!(count(&site, sql).await, 1, "the deletion is off");
     assert_eq!(count(&site, "select count(*) from auth.sessions where ended_at is null").await, 0);
+}
+
+/// The thief changes the address twice and takes the second change back, so that the first cannot be.
+#[tokio::test]
+async fn a_thiefs_own_way_back_does_not_close_the_owners() {
+    let site = Site::new().await;
+    let server = site.serve_unbudgeted().await;
+    make(&site, "ann@example.com").await;
+    let mut thief = Browser::signed_in(&server, "ann@example.com", PASSWORD).await;
+    let mut undo = Vec::new();
+    for address in ["first@example.com", "second@example.com"] {
+        ask(&mut thief, address).await;
+        let confirm = letter(&site, "email_confirm").await.link;
+        leads_to(&thief.press(CONFIRM, &confirm).await, "/account/email?notice=email_changed");
+        undo.push(letter(&site, "email_changed_old").await.link);
+    }
+    leads_to(&thief.press(UNDO, &undo[1]).await, "/recover");
+    assert_eq!(count(&site, "select count(*) from identity.users where email_key = 'first@example.com'").await, 1);
+    let mut ann = Browser::open(&server).await;
+    leads_to(&ann.press(UNDO, &undo[0]).await, "/recover");
+    assert_eq!(count(&site, "select count(*) from identity.users where email_key = 'ann@example.com'").await, 1);
+    assert_eq!(ann.get(&format!("{UNDO}?link={}", undo[1])).await.status, 410, "and the thief's is dead");
 }
 
 #[tokio::test]

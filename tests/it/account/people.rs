@@ -104,9 +104,14 @@ impl Browser {
     /// The same button, for somebody who presses it many times at once.
     pub async fn ready(&mut self, path: &str, link: &str) -> (SendRequest<Bytes>, Ask, String) {
         let token = self.token(&format!("{path}?link={link}")).await;
+        self.ready_to(path, &[("csrf", token.as_str()), ("link", link)])
+    }
+
+    /// Any form, for the same.
+    pub fn ready_to(&self, path: &str, fields: &[(&str, &str)]) -> (SendRequest<Bytes>, Ask, String) {
         let ask = self.dressed(Ask::post(path)).header("origin", self.issuer.clone());
         let authority = self.issuer.trim_start_matches("https://").to_owned();
-        (self.conn.send.clone(), ask.form(&[("csrf", token.as_str()), ("link", link)]), authority)
+        (self.conn.send.clone(), ask.form(fields), authority)
     }
 
     /// The token of a page's form.
@@ -151,12 +156,13 @@ pub struct Letter {
     pub link: String,
 }
 
-/// The letters in the order in which they were written.
+/// The letters in the order in which they were written, without those about sign-ins.
 pub async fn letters(site: &Site) -> Vec<Letter> {
     let root = RootKey::parse(std::fs::read_to_string(shared_file("root.key")).unwrap().trim()).unwrap();
     let keys = Keys::derive(&|label| root.derive(label));
     let owner = site.database.connect(OWNER).await;
-    let sql = "select template, recipient, mail_id from async.mail order by created_at, ctid";
+    let sql = "select template, recipient, mail_id from async.mail where template <> 'new_sign_in'
+               order by created_at, ctid";
     let rows = owner.query(sql, &[]).await.unwrap();
     let letter = |row: &tokio_postgres::Row| {
         let template: String = row.get(0);

@@ -1,6 +1,7 @@
 //! Where a person is signed in, and the end of it.
 
 use super::people::{Browser, PASSWORD, between, count, events, leads_to, make};
+use crate::support::connect::exchange_over;
 use crate::support::site::Site;
 
 /// The ids that the page offers to end.
@@ -69,4 +70,27 @@ async fn all_others_end_at_once() {
     }
     ann.get("/account").await.expect(200);
     assert_eq!(events(&site).await, ["user.sessions_ended"]);
+}
+
+/// More at once than the pool has connections; there is nothing to end.
+#[tokio::test]
+async fn nobody_waits_for_a_connection_that_holds_another() {
+    let site = Site::new().await;
+    let server = site.serve_with(site.settings().set("database.max_connections", 2)).await;
+    make(&site, "ann@example.com").await;
+    let mut ann = Browser::signed_in(&server, "ann@example.com", PASSWORD).await;
+    let token = ann.token("/account/sessions").await;
+    let unknown = "018f2f3e-7c1a-7b52-9c5b-0d4b9f6f1a2b";
+    for end in ["others", unknown] {
+        let (send, ask, authority) = ann.ready_to("/account/sessions", &[("csrf", token.as_str()), ("end", end)]);
+        let tasks: Vec<_> = (0..40)
+            .map(|_| {
+                let (send, ask, authority) = (send.clone(), ask.clone(), authority.clone());
+                tokio::spawn(async move { exchange_over(send, &ask, &authority).await.unwrap().status })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), 200, "{end}");
+        }
+    }
 }

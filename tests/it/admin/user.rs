@@ -76,8 +76,9 @@ async fn sign_in(database: &Client, user: &str, one: &str) {
              returning session_id, created_at)
          insert into auth.session_clients (session_id, created_at, client_id, tenant_id, sub)
          select session_id, created_at, 'spa', '{one}', 'x' from made;
-         insert into auth.links (digest, created_at, expires_at, purpose, user_id)
-         values (decode(repeat('08', 32), 'hex'), now(), now() + interval '1 hour', 'recover', '{user}')"
+         insert into auth.links (digest, created_at, expires_at, purpose, user_id, data)
+         values (decode(repeat('08', 32), 'hex'), now(), now() + interval '1 hour', 'undo', '{user}',
+                 jsonb_build_object('old_email', 'ann@old.example'))"
     );
     database.batch_execute(&text).await.unwrap();
 }
@@ -273,6 +274,7 @@ async fn an_erased_account_leaves_its_address_and_no_subject_behind() {
     assert_eq!(site.admin(&["user", "delete", user]).json()["state"], "deleted");
     assert_eq!(site.admin(&["user", "show", user]).code, 1);
     assert_eq!(living(&database, user).await, (0, 0));
+    assert_eq!(count(&database, "select count(*) from auth.links where data::text like '%@%'").await, 0, "no address");
     assert_eq!(marks(&database, &mark_key(3, one, sub)).await, 1);
     let kept =
         format!("select state || coalesce(user_id::text, ', nobody') from identity.memberships where sub = '{sub}'");
@@ -362,7 +364,10 @@ async fn the_control_planes_role_is_enough() {
 #[tokio::test]
 async fn the_first_administrator_is_made_once() {
     let site = Site::new().await;
-    let settings = || site.settings().text("admin.bootstrap_email", "Root@one.example");
+    let settings = || {
+        let settings = site.settings().text("admin.bootstrap_email", "Root@one.example");
+        settings.text("admin.bootstrap_name", "Ada Lovelace")
+    };
     let server = site.serve_with(settings()).await;
     let out = std::fs::read_to_string(server.directory.join("out")).unwrap();
     assert!(out.contains(&format!("{}/setup?link=sgd_u_", site.issuer)), "a link for whoever started it: {out}");
@@ -370,6 +375,7 @@ async fn the_first_administrator_is_made_once() {
     assert!(!log.contains("sgd_u_"), "and in no log");
     let shown = site.admin(&["user", "show", "root@one.example"]).json();
     assert_eq!((&shown["email_verified"], &shown["password_changed_at"]), (&json!(true), &Value::Null));
+    assert_eq!(shown["claims"], json!({ "name": "Ada Lovelace" }));
     drop(server);
     let again = site.serve_with(settings().set("server.port", crate::support::place::port())).await;
     let out = std::fs::read_to_string(again.directory.join("out")).unwrap();

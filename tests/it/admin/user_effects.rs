@@ -5,8 +5,9 @@ use serde_json::json;
 use super::user::admin_reads;
 use super::user_import::{file, import};
 use crate::account::people::{Browser, NEW_PASSWORD, PASSWORD};
+use crate::login::application;
 use crate::support::site::Site;
-use crate::support::wait::until_true;
+use crate::support::wait::{now_s, until_true};
 
 /// An account with [`PASSWORD`], a member of tenant `one`.
 fn create(site: &Site, email: &str) {
@@ -54,6 +55,34 @@ async fn a_set_password_and_an_erasure_reach_a_session_at_once() {
     site.admin(&["user", "delete", "ann@one.example"]).expect(0);
     assert!(!is_signed_in(&mut ann).await);
     assert_ne!(ann.sign_in("ann@one.example", NEW_PASSWORD).await.status, 303);
+}
+
+/// The operator has the prompt for a while; the thief goes on collecting cookies.
+#[tokio::test]
+async fn what_was_handed_out_while_an_operator_typed_dies_with_the_old_password() {
+    let site = Site::new().await;
+    create(&site, "ann@one.example");
+    application::make_applications(&site);
+    let server = site.serve().await;
+    let mut thief = Browser::signed_in(&server, "ann@one.example", PASSWORD).await;
+    let (directory, _) = site.furnish(site.settings());
+    let mut child = std::process::Command::new(crate::support::cli::PROGRAM)
+        .args(["admin", "-c", directory.join("sigid.toml").to_str().unwrap(), "--json"])
+        .args(["user", "set-password", "ann@one.example"])
+        .env_clear()
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let asked_s = now_s();
+    until_true("seconds at the prompt", async || now_s() >= asked_s + 3).await;
+    let late = thief.get(&application::start("shop", application::SHOP)).await;
+    let cookie = application::edge_cookie(&late);
+    application::check(&server, "shop", &cookie).await.expect(200);
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), format!("{NEW_PASSWORD}\n").as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    until_true("the end of the cookie", async || application::check(&server, "shop", &cookie).await.status == 401)
+        .await;
 }
 
 #[tokio::test]

@@ -13,15 +13,15 @@ use crate::support::server::Server;
 use crate::support::site::Site;
 use crate::support::wait::{until, until_true};
 
-struct Desk {
-    site: Site,
-    server: Server,
+pub struct Desk {
+    pub site: Site,
+    pub server: Server,
     config: std::path::PathBuf,
     points: Points,
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let site = Site::new().await;
         let server = site.serve_unbudgeted().await;
         let (directory, _) = site.furnish(site.settings());
@@ -29,14 +29,14 @@ impl Desk {
         Self { site, server, config, points: Points::new() }
     }
 
-    fn give(&self, arguments: &[&str]) -> Ended {
+    pub fn give(&self, arguments: &[&str]) -> Ended {
         admin(&self.config, &self.points, arguments)
     }
 
     /// Gives the command again and again, each time with the next of its awaits failing, until none fails; begins
     /// with await `from`, since every command connects and checks in the same way. Calls
     /// `after` with the number of the turn, how the command ended, and what struck.
-    async fn sweep(
+    pub async fn sweep(
         &self,
         action: &str,
         from: u32,
@@ -82,7 +82,7 @@ fn credential(made: &Value) -> Credential {
 }
 
 /// Before this await no command does anything of its own.
-const OWN: u32 = 22;
+pub const OWN: u32 = 22;
 
 const CREATE: [&str; 8] =
     ["client", "create", "--tenant", "one", "--grant-type", "client_credentials", "--resource", API];

@@ -11,7 +11,6 @@ async fn a_path_is_matched_byte_for_byte() {
     let conn = server.connect().await;
     let service = client("service");
     for path in [
-        "/",
         "/oauth",
         "/oauth/",
         "/oauth/token/",
@@ -67,6 +66,8 @@ async fn other_methods_are_refused_by_name() {
         ("/.well-known/oauth-authorization-server", "GET, HEAD"),
         ("/health/live", "GET, HEAD"),
         ("/health/ready", "GET, HEAD"),
+        ("/login", "GET, POST, HEAD"),
+        ("/session/start", "GET, HEAD"),
     ];
     for (path, allowed) in rows {
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"] {
@@ -107,10 +108,22 @@ async fn head_is_get_without_its_body() {
     let site = Site::new().await;
     let server = site.serve().await;
     let conn = server.connect().await;
-    for path in ["/.well-known/jwks.json", "/.well-known/openid-configuration", "/health/live", "/health/ready"] {
-        let get = conn.ask(Ask::get(path)).await.expect(200);
-        let head = conn.ask(Ask::new("HEAD", path)).await.expect(200);
+    for (path, status) in [
+        ("/.well-known/jwks.json", 200),
+        ("/.well-known/openid-configuration", 200),
+        ("/health/live", 200),
+        ("/health/ready", 200),
+        ("/login", 200),
+        ("/register", 200),
+        ("/logout", 200),
+        ("/account", 303),
+        ("/session/start", 400),
+        ("/session/check", 400),
+    ] {
+        let get = conn.ask(Ask::get(path)).await.expect(status);
+        let head = conn.ask(Ask::new("HEAD", path)).await.expect(status);
         assert!(head.body.is_empty(), "{path}");
+        assert_eq!(get.header("location"), head.header("location"), "{path}");
         assert_eq!(get.header("content-type"), head.header("content-type"), "{path}");
     }
 }

@@ -1,6 +1,7 @@
 //! The listener: TLS, HTTP/2, limits, drain.
 
 mod abuse;
+mod answered;
 mod cors;
 mod drain;
 mod http;

@@ -23,6 +23,7 @@ enum Who {
 
 /// Method, path, and who may ask.
 const ROUTES: &[(&str, &str, Who)] = &[
+    ("GET", "/", Who::Application),
     ("GET", "/.well-known/jwks.json", Who::Anybody),
     ("GET", "/.well-known/oauth-authorization-server", Who::Anybody),
     ("GET", "/.well-known/openid-configuration", Who::Anybody),
@@ -32,6 +33,7 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("POST", "/account/password", Who::Person),
     ("POST", "/account/sessions", Who::Person),
     ("GET", "/assets/icon.svg", Who::Application),
+    ("GET", "/assets/logo/*", Who::Application),
     ("GET", "/assets/sigid.css", Who::Application),
     ("GET", "/favicon.ico", Who::Application),
     ("POST", "/email/confirm", Who::Page),

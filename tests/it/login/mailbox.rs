@@ -15,7 +15,9 @@ use crate::support::wait::until;
 pub struct Message {
     pub to: String,
     pub subject: String,
+    pub from: String,
     pub text: String,
+    pub html: String,
     pub id: String,
 }
 
@@ -58,7 +60,7 @@ impl Mailbox {
     }
 
     pub fn settings(&self, settings: Settings) -> Settings {
-        let body = r#"{"to":"{{to}}","subject":"{{subject}}","text":"{{text}}","id":"{{message_id}}"}"#;
+        let body = r#"{"to":"{{to}}","subject":"{{subject}}","text":"{{text}}","from":"{{from_name}}","html":"{{html}}","id":"{{message_id}}"}"#;
         settings
             .text("email.provider", "http_api")
             .text("email.from_address", "no-reply@example.com")
@@ -103,7 +105,14 @@ async fn take(mut socket: TcpStream) -> Option<Message> {
     }
     let json: Value = serde_json::from_slice(&bytes[body_at..]).unwrap();
     let text = |name: &str| json[name].as_str().unwrap().to_owned();
-    let message = Message { to: text("to"), subject: text("subject"), text: text("text"), id: text("id") };
+    let message = Message {
+        to: text("to"),
+        subject: text("subject"),
+        from: text("from"),
+        text: text("text"),
+        html: text("html"),
+        id: text("id"),
+    };
     socket.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.ok()?;
     Some(message)
 }

@@ -202,11 +202,14 @@ async fn a_hundred_registrations_of_one_address_become_one_account() {
     until_true("the letters", async || count(&site, waiting).await == 0).await;
     let links: Vec<String> = mailbox.all().iter().filter_map(|message| message.find_link("/verify")).collect();
     assert!(links.len() > 1, "{} links", links.len());
-    let mut presses = Vec::new();
+    let mut ready = Vec::new();
     for link in &links {
-        let (send, ask, authority) = browser.ready("/verify", link).await;
-        presses.push(tokio::spawn(async move { exchange_over(send, &ask, &authority).await.unwrap().status }));
+        ready.push(browser.ready("/verify", link).await);
     }
+    let press = |(send, ask, authority): (_, Ask, String)| {
+        tokio::spawn(async move { exchange_over(send, &ask, &authority).await.unwrap().status })
+    };
+    let presses: Vec<_> = ready.into_iter().map(press).collect();
     for press in presses {
         assert_eq!(press.await.unwrap(), 303, "each link proves the address");
     }

@@ -1,5 +1,5 @@
 //! Mail: letters in the queue, sent by a real process to a relay and to a provider of the test's own.
 
-mod post;
+pub mod post;
 mod provider;
 mod sending;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -56,6 +57,15 @@ impl Post {
         self.shared.lock().unwrap().messages.clone()
     }
 
+    pub fn count(&self) -> usize {
+        self.shared.lock().unwrap().messages.len()
+    }
+
+    /// What `look` finds in the first message after so many in which it finds something.
+    pub fn find<T>(&self, after: usize, look: impl FnMut(&String) -> Option<T>) -> Option<T> {
+        self.shared.lock().unwrap().messages.iter().skip(after).find_map(look)
+    }
+
     /// Waits for so many.
     pub async fn until(&self, count: usize) -> Vec<String> {
         until("the relay's messages", async || Some(self.messages()).filter(|messages| messages.len() >= count)).await
@@ -90,7 +100,10 @@ async fn talk(stream: TcpStream, shared: Arc<Mutex<Shared>>) -> Option<()> {
         stream.write_all(b"354 go\r\n").await.ok()?;
         let mut message = String::new();
         while !message.ends_with("\r\n.\r\n") {
-            stream.read_line(&mut message).await.ok()?;
+            // A sender that is killed in the middle has sent nothing.
+            if stream.read_line(&mut message).await.ok()? == 0 {
+                return None;
+            }
         }
         let answer = {
             let mut shared = shared.lock().unwrap();
@@ -111,6 +124,44 @@ async fn talk(stream: TcpStream, shared: Arc<Mutex<Shared>>) -> Option<()> {
 pub fn header<'m>(message: &'m str, name: &str) -> &'m str {
     let value = message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     value.unwrap_or_else(|| panic!("no {name} in:\n{message}"))
+}
+
+/// The first text of a message, as its reader sees it.
+pub fn text(message: &str) -> String {
+    let Some(at) = message.find("Content-Type: text/plain") else { return String::new() };
+    let (head, rest) = message[at..].split_once("\r\n\r\n").unwrap_or_default();
+    let body = rest.split("\r\n--").next().unwrap_or_default();
+    let head = head.to_ascii_lowercase();
+    if head.contains("quoted-printable") {
+        unquote(body)
+    } else if head.contains("base64") {
+        let packed: String = body.split_whitespace().collect();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(packed).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    } else {
+        body.to_owned()
+    }
+}
+
+/// RFC 2045, 6.7.
+fn unquote(body: &str) -> String {
+    let joined = body.replace("=\r\n", "");
+    let mut bytes = Vec::new();
+    let mut rest = joined.as_str();
+    while let Some((plain, coded)) = rest.split_once('=') {
+        bytes.extend_from_slice(plain.as_bytes());
+        let (digits, after) = coded.split_at(coded.len().min(2));
+        bytes.extend(u8::from_str_radix(digits, 16));
+        rest = after;
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The value of the link to `path` in a text.
+pub fn find_link(text: &str, path: &str) -> Option<String> {
+    let rest = text.split_once(&format!("{path}?link="))?.1;
+    Some(rest.split_whitespace().next()?.to_owned())
 }
 
 /// The queue, as the owner of the database sees it.

@@ -1,10 +1,11 @@
 //! What one node does, the other honours within the bound; nothing that is open elsewhere delays it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sigid_core::ids::ClientId;
 use sigid_core::marks::MarkKey;
 
+use super::BOUND;
 use crate::support::ask::{Ask, hex, introspect, revoke, token};
 use crate::support::cluster::OWNER;
 use crate::support::connect::Conn;
@@ -13,9 +14,6 @@ use crate::support::seed::{Credential, client};
 use crate::support::server::Server;
 use crate::support::site::Site;
 use crate::support::wait::{now_s, until_true};
-
-/// The default staleness bound, and what a loaded machine may add.
-const BOUND: Duration = Duration::from_secs(2 + 1);
 
 async fn two() -> (Site, Server, Server) {
     let site = Site::new().await;

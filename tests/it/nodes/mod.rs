@@ -2,3 +2,9 @@
 
 mod feed;
 mod lost;
+mod people;
+
+use std::time::Duration;
+
+/// The default staleness bound, and what a loaded machine may add.
+const BOUND: Duration = Duration::from_secs(2 + 1);

@@ -1,5 +1,9 @@
 //! What every page brings along: the sheet, the languages, the policy.
 
+mod brand;
+mod errors;
+mod words;
+
 use crate::support::ask::Ask;
 use crate::support::site::Site;
 

@@ -1,7 +1,8 @@
-//! `/session/check` as a proxy uses it: alone, and behind a real Caddy that runs the recipe of
+//! `/session/check` as a proxy uses it: alone, and behind real proxies that run the recipes of
 //! docs/features/session-check.md, word for word but for names and files.
 
-mod caddy;
+mod proxies;
+mod proxy;
 
 use crate::account::people::{Browser, PASSWORD, leads_to, make};
 use crate::support::ask::{Ask, Reply, escape, token};
@@ -12,7 +13,7 @@ use crate::support::site::Site;
 use crate::support::wait::until_true;
 
 /// Two applications of two tenants, on ports of the issuer's own host.
-fn make_applications(site: &Site, ports: [u16; 2]) {
+pub fn make_applications(site: &Site, ports: [u16; 2]) {
     for (id, tenant, port) in [("shop", "one", ports[0]), ("bank", "two", ports[1])] {
         let uri = format!("https://localhost:{port}/callback");
         let method = ["--token-endpoint-auth-method", "none"];
@@ -21,12 +22,12 @@ fn make_applications(site: &Site, ports: [u16; 2]) {
     }
 }
 
-fn start(client: &str, return_to: &str) -> String {
+pub fn start(client: &str, return_to: &str) -> String {
     format!("/session/start?client_id={client}&return_to={}", escape(return_to))
 }
 
 /// The edge cookie of one application, for a browser that has signed in.
-async fn edge_cookie(browser: &mut Browser, client: &str, port: u16) -> String {
+pub async fn edge_cookie(browser: &mut Browser, client: &str, port: u16) -> String {
     let back = format!("https://localhost:{port}/");
     let reply = browser.get(&start(client, &back)).await;
     leads_to(&reply, &back);

@@ -99,6 +99,8 @@ fn run_directory() -> PathBuf {
 fn run_id() -> String {
     let parent = std::os::unix::process::parent_id();
     match std::env::var("NEXTEST_RUN_ID") {
+        // What is restarted is nobody else's.
+        Ok(_) if is_own() => format!("own-{}", std::process::id()),
         Ok(run) => run.chars().filter(char::is_ascii_hexdigit).take(16).collect(),
         Err(_) => format!("{parent}-{}", std::process::id()),
     }
@@ -130,9 +132,14 @@ fn launch(directory: &Path) {
 /// The process whose end is the end of the run: nextest, or without it this one.
 fn watched() -> u32 {
     match std::env::var("NEXTEST_RUN_ID") {
-        Ok(_) => std::os::unix::process::parent_id(),
-        Err(_) => std::process::id(),
+        Ok(_) if !is_own() => std::os::unix::process::parent_id(),
+        _ => std::process::id(),
     }
+}
+
+/// Whether this process has a cluster of its own: a durable one may be restarted.
+fn is_own() -> bool {
+    PLAN.get().is_some_and(|plan| plan.durable)
 }
 
 /// Whom root runs PostgreSQL as.

@@ -164,12 +164,18 @@ fn make_certificates(directory: &Path) {
 
 /// A new certificate for localhost under the run's CA, into `directory`.
 pub fn write_certificate(ca: &Path, directory: &Path, name: &str) {
+    write_certificate_for(ca, directory, name, &["localhost"]);
+}
+
+/// The same for other hosts.
+pub fn write_certificate_for(ca: &Path, directory: &Path, name: &str, hosts: &[&str]) {
     let ca_key = rcgen::KeyPair::from_pem(&fs::read_to_string(ca.join("ca.key")).unwrap()).unwrap();
     let mut ca_params = rcgen::CertificateParams::default();
     ca_params.distinguished_name.push(rcgen::DnType::CommonName, "SigID tests");
     let issuer = rcgen::Issuer::new(ca_params, ca_key);
     let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let mut params =
+        rcgen::CertificateParams::new(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>()).unwrap();
     params.distinguished_name.push(rcgen::DnType::CommonName, name);
     fs::write(directory.join("server.key"), key.serialize_pem()).unwrap();
     fs::write(directory.join("server.pem"), params.signed_by(&key, &issuer).unwrap().pem()).unwrap();

@@ -2,7 +2,7 @@
 //! who reads the old one.
 //!
 //! ```text
-//! asked (password) -> letter to the new address -> proven by its link -> changed
+//! asked (password) -> letter to the new address -> proven by its link and the owner's session or password -> changed
 //!   | a new password, another question, a day                     | letters to both
 //!   v                                                             v
 //! dead                                        taken back by the old one's link (7 days): address restored, password
@@ -14,14 +14,20 @@
 //! refuses, and only the signed-in owner of the link is told why.
 //!
 //! Taking back is for an account that was stolen, so it trusts nothing that was set after: not the address, not the
-//! password that made the change (it opens nothing any more, only recovery does), not a deletion. A link for the address
-//! before the last one works as well: who changes it twice does not get rid of its owner.
+//! password that made the change (it opens nothing any more, only recovery does), not a deletion, and no link that was
+//! made since. Links that are older stay: who changes the address twice, and takes the second change back, does not get
+//! rid of its owner.
+//!
+//! A letter proves the address and only that, so without the session of the account that asked, its password is asked
+//! too: nobody's address comes to an account because its owner pressed a stranger's button. The link is bound to the
+//! account's password and address as they were, so every way to a new one kills it.
 //!
 //! A link is looked at by GET (mail scanners follow links) and used by POST; of any number of uses at once exactly one
 //! wins. On the second presentation, in another person's session, or with a link of another kind: the page of a dead link.
 //!
 //! Limits: [`EMAIL_ASKS_DAILY_MAX`], the life of links. Attacks considered: a session left open (the password is asked), a
-//! proof made in one session and used in another (refused), letters as a weapon against strangers (the limit, and that of
+//! proof made in one session and used in another, or in none (refused, password), a link that outlives a recovery (bound),
+//! the thief's own way back (only the later change is taken back), letters as a weapon against strangers (the limit, and that of
 //! letters to one mailbox).
 
 mod by_link;
@@ -39,6 +45,7 @@ use sigid_edge::guard::{Permit, Person};
 use sigid_io::backend::BoxFuture;
 use sigid_io::http::Reply;
 use sigid_login::flows::fault::Fault;
+use sigid_login::flows::recovery::state_of;
 use sigid_login::flows::{ask, links};
 use sigid_pages::{EmailChange, ErrorPage, Faults, Field, FieldFault, MailSent, SentFor, paths, render};
 use sigid_platform::mail::{self, Letter};
@@ -133,6 +140,8 @@ fn data_of(desk: &Desk, new: &Address) -> Value {
         "old_key": desk.user.email_key,
         "new_email": new.shown,
         "new_key": new.key,
+        // What the account is: any other password or address, by whatever way, and the link is dead.
+        "state": state_of(&desk.user),
     })
 }
 

@@ -1,11 +1,10 @@
 //! The profile: every standard claim of OpenID Connect Core 1.0 section 5.1 that is its person's to set.
 //!
 //! `sub` and `updated_at` are the account's, `email` has a page of its own, `phone_number` is kept unverified. What a
-//! claim may hold is in [`model`]. The language of letters follows the claim `locale` where it is one of ours.
+//! claim may hold is in [`sigid_login::claims`]. The language of letters follows the claim `locale` where it is one of
+//! ours.
 
 mod model;
-
-pub use model::{CLAIM_CHARS_MAX, CLAIM_URL_BYTES_MAX, STREET_CHARS_MAX};
 
 use crate::PROFILE_CHANGED;
 use crate::desk::{Desk, Refused, SAVED, done};
@@ -15,7 +14,7 @@ use sigid_edge::guard::{Permit, Person};
 use sigid_io::backend::BoxFuture;
 use sigid_io::http::Reply;
 use sigid_login::accounts;
-use sigid_pages::{Faults, Field, Locale, Notice, Profile, ProfileValues, paths};
+use sigid_pages::{Faults, Notice, Profile, ProfileValues, paths};
 
 pub(crate) fn serve(call: Call, permit: Permit<Person>) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
@@ -51,8 +50,8 @@ async fn change(desk: &Desk) -> Result<(), Refused> {
     let (user, now_s) = (desk.user.user_id, desk.call.now_s);
     let mut change = desk.change().await?;
     accounts::set_claims(change.tx(), user, &claims, now_s).await?;
-    if let Some(locale) = claims.get(Field::Locale.name()).and_then(Value::as_str).and_then(Locale::from_tag) {
-        accounts::set_locale(change.tx(), user, locale.tag(), now_s).await?;
+    if let Some(locale) = sigid_login::claims::language(&claims) {
+        accounts::set_locale(change.tx(), user, locale, now_s).await?;
     }
     desk.record(&mut change, PROFILE_CHANGED, json!({ "claims": changed })).await?;
     desk.commit(change).await?;

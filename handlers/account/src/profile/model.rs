@@ -1,73 +1,33 @@
-//! The claims that a person may set, and what each may hold.
+//! The form of a profile and the claims of an account: which fields stand for which claims, and what stays as it is.
 //!
-//! Every value is shown on pages and handed to applications, so nothing is kept that could mislead a reader: no control
-//! characters, none that turn the direction of what follows, URLs of `https` alone. A number of a telephone is never
-//! verified by being typed.
+//! What a claim may hold is decided in [`sigid_login::claims`], for this form as for everybody else. A number of a
+//! telephone is never verified by being typed.
 
 use serde_json::{Map, Value};
 use sigid_core::form::Form;
+use sigid_login::claims::{self, Shape};
 use sigid_pages::{Field, FieldFault, ProfileValues};
 
-/// The longest text of a claim, in characters.
-pub const CLAIM_CHARS_MAX: usize = 255;
-/// The longest `street_address`, in characters; it may have lines.
-pub const STREET_CHARS_MAX: usize = 1024;
-/// The longest URL of a claim, in bytes.
-pub const CLAIM_URL_BYTES_MAX: usize = 2048;
-const DATE_CHARS_MAX: usize = 10;
-const ZONE_CHARS_MAX: usize = 64;
-const TAG_CHARS_MAX: usize = 35;
-const POSTAL_CODE_CHARS_MAX: usize = 32;
-/// As a person writes it, with blanks and hyphens.
-const PHONE_CHARS_MAX: usize = 64;
-
-/// What a claim holds (OpenID Connect Core 1.0 section 5.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    /// At most so many characters.
-    Text(usize),
-    /// The same, with line breaks.
-    Lines(usize),
-    /// `https` alone.
-    Url,
-    /// ISO 8601: `YYYY-MM-DD`, `YYYY`, or `0000-MM-DD`.
-    Date,
-    /// A name of the tz database, by its form.
-    Zone,
-    /// BCP 47, by its form.
-    Tag,
-    /// E.164.
-    Phone,
-}
-
-const CLAIMS: [(Field, Shape); 14] = [
-    (Field::Name, Shape::Text(CLAIM_CHARS_MAX)),
-    (Field::GivenName, Shape::Text(CLAIM_CHARS_MAX)),
-    (Field::MiddleName, Shape::Text(CLAIM_CHARS_MAX)),
-    (Field::FamilyName, Shape::Text(CLAIM_CHARS_MAX)),
-    (Field::Nickname, Shape::Text(CLAIM_CHARS_MAX)),
-    (Field::PreferredUsername, Shape::Text(CLAIM_CHARS_MAX)),
-    (Field::Profile, Shape::Url),
-    (Field::Picture, Shape::Url),
-    (Field::Website, Shape::Url),
-    (Field::Gender, Shape::Text(CLAIM_CHARS_MAX)),
-    (Field::Birthdate, Shape::Date),
-    (Field::Zoneinfo, Shape::Zone),
-    (Field::Locale, Shape::Tag),
-    (Field::PhoneNumber, Shape::Phone),
+/// The claims that a person may set, in the order of the page.
+const CLAIMS: [Field; 14] = [
+    Field::Name,
+    Field::GivenName,
+    Field::MiddleName,
+    Field::FamilyName,
+    Field::Nickname,
+    Field::PreferredUsername,
+    Field::Profile,
+    Field::Picture,
+    Field::Website,
+    Field::Gender,
+    Field::Birthdate,
+    Field::Zoneinfo,
+    Field::Locale,
+    Field::PhoneNumber,
 ];
 
 /// The members of the claim `address` (section 5.1.1) that a person may set.
-const ADDRESS: [(Field, Shape); 5] = [
-    (Field::StreetAddress, Shape::Lines(STREET_CHARS_MAX)),
-    (Field::Locality, Shape::Text(CLAIM_CHARS_MAX)),
-    (Field::Region, Shape::Text(CLAIM_CHARS_MAX)),
-    (Field::PostalCode, Shape::Text(POSTAL_CODE_CHARS_MAX)),
-    (Field::Country, Shape::Text(CLAIM_CHARS_MAX)),
-];
-
-const ADDRESS_CLAIM: &str = "address";
-const PHONE_VERIFIED: &str = "phone_number_verified";
+const ADDRESS: [Field; 5] = [Field::StreetAddress, Field::Locality, Field::Region, Field::PostalCode, Field::Country];
 
 /// The claims as the form would have them; what it does not ask for stays as it is.
 ///
@@ -75,39 +35,45 @@ const PHONE_VERIFIED: &str = "phone_number_verified";
 /// Every field that is wrong.
 pub(super) fn read(form: &Form<'_>, old: &Map<String, Value>) -> Result<Map<String, Value>, Vec<(Field, FieldFault)>> {
     let mut claims = old.clone();
-    let mut faults = read_fields(form, &CLAIMS, &mut claims);
-    let old_address = old.get(ADDRESS_CLAIM).and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut faults = read_fields(form, &CLAIMS, claims::find, &mut claims);
+    let old_address = old.get(claims::ADDRESS).and_then(Value::as_object).cloned().unwrap_or_default();
     let mut address = old_address.clone();
-    faults.extend(read_fields(form, &ADDRESS, &mut address));
+    faults.extend(read_fields(form, &ADDRESS, claims::find_member, &mut address));
     if address != old_address {
         // It said the same in one text; nobody has written it anew.
         address.remove("formatted");
     }
     if address.is_empty() {
-        claims.remove(ADDRESS_CLAIM);
+        claims.remove(claims::ADDRESS);
     } else {
-        claims.insert(ADDRESS_CLAIM.to_owned(), Value::Object(address));
+        claims.insert(claims::ADDRESS.to_owned(), Value::Object(address));
     }
-    let phone = Field::PhoneNumber.name();
-    if claims.get(phone) != old.get(phone) {
-        claims.remove(PHONE_VERIFIED);
+    if claims.get(claims::PHONE) != old.get(claims::PHONE) {
+        claims.remove(claims::PHONE_VERIFIED);
     }
     if faults.is_empty() { Ok(claims) } else { Err(faults) }
 }
 
-fn read_fields(form: &Form<'_>, fields: &[(Field, Shape)], into: &mut Map<String, Value>) -> Vec<(Field, FieldFault)> {
+/// Where a claim's shape is found by its name.
+type Find = fn(&str) -> Option<(&'static str, Shape)>;
+
+fn read_fields(
+    form: &Form<'_>,
+    fields: &[Field],
+    find: Find,
+    into: &mut Map<String, Value>,
+) -> Vec<(Field, FieldFault)> {
     let mut faults = Vec::new();
-    for (field, shape) in fields.iter().copied() {
-        match form.find(field.name()).map(str::trim).filter(|text| !text.is_empty()) {
-            None => {
-                into.remove(field.name());
+    for field in fields.iter().copied() {
+        let Some((name, shape)) = find(field.name()) else { continue };
+        match shape.read(form.find(name).unwrap_or_default()) {
+            Ok(None) => {
+                into.remove(name);
             }
-            Some(text) => match shape.read(text) {
-                Ok(value) => {
-                    into.insert(field.name().to_owned(), Value::String(value));
-                }
-                Err(fault) => faults.push((field, fault)),
-            },
+            Ok(Some(text)) => {
+                into.insert(name.to_owned(), Value::String(text));
+            }
+            Err(wrong) => faults.push((field, wrong.into())),
         }
     }
     faults
@@ -115,12 +81,12 @@ fn read_fields(form: &Form<'_>, fields: &[(Field, Shape)], into: &mut Map<String
 
 /// What the page shows of an account.
 pub(super) fn shown(claims: &Map<String, Value>) -> ProfileValues {
-    let address = claims.get(ADDRESS_CLAIM).and_then(Value::as_object);
+    let address = claims.get(claims::ADDRESS).and_then(Value::as_object);
     let mut values = ProfileValues::default();
-    for (field, _) in CLAIMS {
+    for field in CLAIMS {
         fill(&mut values, field, claims.get(field.name()).and_then(Value::as_str));
     }
-    for (field, _) in ADDRESS {
+    for field in ADDRESS {
         fill(&mut values, field, address.and_then(|address| address.get(field.name())?.as_str()));
     }
     values
@@ -129,7 +95,7 @@ pub(super) fn shown(claims: &Map<String, Value>) -> ProfileValues {
 /// What was typed, to be shown again beside what is wrong with it.
 pub(super) fn typed(form: &Form<'_>) -> ProfileValues {
     let mut values = ProfileValues::default();
-    for (field, _) in CLAIMS.into_iter().chain(ADDRESS) {
+    for field in CLAIMS.into_iter().chain(ADDRESS) {
         fill(&mut values, field, form.find(field.name()));
     }
     values
@@ -166,117 +132,6 @@ fn fill(values: &mut ProfileValues, field: Field, text: Option<&str>) {
     text.unwrap_or_default().clone_into(place);
 }
 
-impl Shape {
-    fn read(self, text: &str) -> Result<String, FieldFault> {
-        let (chars_max, may_break) = match self {
-            Self::Text(max) => (max, false),
-            Self::Lines(max) => (max, true),
-            Self::Url => (CLAIM_URL_BYTES_MAX, false),
-            Self::Date => (DATE_CHARS_MAX, false),
-            Self::Zone => (ZONE_CHARS_MAX, false),
-            Self::Tag => (TAG_CHARS_MAX, false),
-            Self::Phone => (PHONE_CHARS_MAX, false),
-        };
-        let text = if may_break { text.replace("\r\n", "\n") } else { text.to_owned() };
-        if text.chars().any(|c| is_hidden(c) && !(may_break && c == '\n')) {
-            return Err(FieldFault::Unprintable);
-        }
-        if text.chars().count() > chars_max {
-            return Err(FieldFault::TooLong(chars_max));
-        }
-        match self {
-            Self::Text(_) | Self::Lines(_) => Ok(text),
-            Self::Url => held(text, is_url, FieldFault::NotAUrl),
-            Self::Date => held(text, is_date, FieldFault::NotADate),
-            Self::Zone => held(text, is_zone, FieldFault::NotAZone),
-            Self::Tag => held(text, is_tag, FieldFault::NotALocale),
-            Self::Phone => e164(&text).ok_or(FieldFault::NotAPhone),
-        }
-    }
-}
-
-fn held(text: String, is_good: fn(&str) -> bool, fault: FieldFault) -> Result<String, FieldFault> {
-    if is_good(&text) { Ok(text) } else { Err(fault) }
-}
-
-/// Control characters, and those that turn the direction of what follows or hide in it.
-fn is_hidden(c: char) -> bool {
-    let directs = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let hides = matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
-    c.is_control() || directs || hides
-}
-
-/// `https`, a host, no user information, nothing that would break out of a page.
-fn is_url(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("https://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let is_plain = |c: char| !c.is_whitespace() && !"<>\"'`\\{}|^".contains(c);
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    text.len() <= CLAIM_URL_BYTES_MAX
-        && !host.is_empty()
-        && !authority.contains('@')
-        && !host.starts_with('.')
-        && rest.chars().all(is_plain)
-}
-
-fn is_date(text: &str) -> bool {
-    let number = |part: &str, digits: usize| -> Option<u32> {
-        let is_plain = part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
-        part.parse().ok().filter(|_| is_plain)
-    };
-    let parts: Vec<&str> = text.split('-').collect();
-    match parts.as_slice() {
-        [year] => number(year, 4).is_some_and(|year| year != 0),
-        [year, month, day] => match (number(year, 4), number(month, 2), number(day, 2)) {
-            (Some(year), Some(month), Some(day)) => (1..=days(year, month)).contains(&day),
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
-/// The days of a month; none of a month that is none. A year that is not said may be a leap year.
-fn days(year: u32, month: u32) -> u32 {
-    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if is_leap => 29,
-        2 => 28,
-        _ => 0,
-    }
-}
-
-/// `Europe/Vienna`, `America/Argentina/Ushuaia`, `UTC`.
-fn is_zone(text: &str) -> bool {
-    let is_part = |part: &str| {
-        part.starts_with(|c: char| c.is_ascii_alphabetic())
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+'))
-    };
-    text.split('/').all(is_part) && text.split('/').count() <= 3
-}
-
-/// A language and what narrows it: `de`, `de-AT`, `zh-Hant-TW`.
-fn is_tag(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let is_language = |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    parts.next().is_some_and(is_language) && parts.all(is_part)
-}
-
-/// `+` and 7 to 15 digits, without what people put between them.
-fn e164(text: &str) -> Option<String> {
-    let digits: String = text
-        .strip_prefix('+')?
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}'))
-        .collect();
-    let is_number = (7..=15).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && !digits.starts_with('0');
-    is_number.then(|| format!("+{digits}"))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -295,20 +150,29 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_kept_in_their_one_spelling() {
+    fn every_field_is_a_claim_that_an_account_may_hold() {
+        let names: Vec<&str> = CLAIMS.into_iter().map(Field::name).collect();
+        let others: Vec<&str> =
+            claims::CLAIMS.into_iter().map(|(name, _)| name).filter(|name| !names.contains(name)).collect();
+        assert_eq!(names.len() + others.len(), claims::CLAIMS.len());
+        assert_eq!(others, [claims::PHONE_VERIFIED, claims::ADDRESS], "all but these are one field");
+        assert!(ADDRESS.into_iter().all(|field| claims::find_member(field.name()).is_some()));
+    }
+
+    #[test]
+    fn a_browser_is_told_the_length_that_is_taken() {
+        for field in CLAIMS.into_iter().chain(ADDRESS).chain([Field::DisplayName]) {
+            let (name, shape) = claims::find(field.name()).or_else(|| claims::find_member(field.name())).unwrap();
+            assert_eq!(field.length_max(), shape.chars_max(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_read_by_the_shapes_of_its_claims() {
         for (reason, field, text, kept) in [
-            ("a name", "name", "Ann Éclair", json!({ "name": "Ann Éclair" })),
-            ("blanks around", "nickname", "  ann ", json!({ "nickname": "ann" })),
+            ("a name", "name", " Ann Éclair ", json!({ "name": "Ann Éclair" })),
             ("nothing", "nickname", "   ", json!({})),
-            ("a URL", "website", "https://a.example/?b=c#d", json!({ "website": "https://a.example/?b=c#d" })),
-            ("a URL with a port", "picture", "https://a.example:8443", json!({ "picture": "https://a.example:8443" })),
-            ("a date", "birthdate", "1990-02-28", json!({ "birthdate": "1990-02-28" })),
-            ("a year", "birthdate", "1990", json!({ "birthdate": "1990" })),
-            ("a day of no year", "birthdate", "0000-02-29", json!({ "birthdate": "0000-02-29" })),
-            ("a zone", "zoneinfo", "America/Argentina/Ushuaia", json!({ "zoneinfo": "America/Argentina/Ushuaia" })),
-            ("a zone without area", "zoneinfo", "UTC", json!({ "zoneinfo": "UTC" })),
-            ("a language", "locale", "zh-Hant-TW", json!({ "locale": "zh-Hant-TW" })),
-            ("a telephone", "phone_number", "+43 (1) 234-5678", json!({ "phone_number": "+4312345678" })),
+            ("a telephone", "phone_number", "+43 (1) 555-0100", json!({ "phone_number": "+4315550100" })),
             ("a street of two lines", "street_address", "A\r\nB", json!({ "address": { "street_address": "A\nB" } })),
             ("a country", "country", "Österreich", json!({ "address": { "country": "Österreich" } })),
             ("a claim that is nobody's to set", "email_verified", "true", json!({})),
@@ -323,37 +187,15 @@ mod tests {
         use FieldFault::{NotADate, NotALocale, NotAPhone, NotAUrl, NotAZone, TooLong, Unprintable};
         let long = "x".repeat(256);
         let long_street = "x".repeat(1025);
-        let long_url = format!("https://a.example/{}", "x".repeat(2048));
         for (reason, field, text, fault) in [
             ("too long", "name", long.as_str(), TooLong(255)),
             ("a long street", "street_address", &long_street, TooLong(1024)),
-            ("a line break in a name", "name", "a\nb", Unprintable),
-            ("a NUL", "gender", "a\0b", Unprintable),
             ("text that turns around", "name", "a\u{202e}b", Unprintable),
-            ("a mark of direction", "nickname", "\u{61c}ann", Unprintable),
-            ("a hidden tag", "nickname", "ann\u{e0041}", Unprintable),
-            ("a lone carriage return in a street", "street_address", "A\rB", Unprintable),
-            ("http", "website", "http://a.example", NotAUrl),
             ("a script", "website", "javascript:alert(1)", NotAUrl),
-            ("no host", "profile", "https:///x", NotAUrl),
-            ("a user", "profile", "https://a@b.example", NotAUrl),
-            ("a URL that breaks out", "picture", "https://a.example/\"><b", NotAUrl),
-            ("a blank", "picture", "https://a.example/a b", NotAUrl),
-            ("a long URL", "picture", &long_url, TooLong(2048)),
             ("a day that is none", "birthdate", "1990-02-30", NotADate),
-            ("another form", "birthdate", "28.2.1990", NotADate),
-            ("a month", "birthdate", "1990-02", NotADate),
-            ("the year nought", "birthdate", "0000", NotADate),
             ("a path", "zoneinfo", "../etc/passwd", NotAZone),
-            ("an offset", "zoneinfo", "+01:00", NotAZone),
-            ("too deep", "zoneinfo", "A/B/C/D", NotAZone),
-            ("an underscore", "locale", "de_AT", NotALocale),
             ("a number", "locale", "1", NotALocale),
-            ("an empty part", "locale", "de-", NotALocale),
-            ("no country", "phone_number", "0123456789", NotAPhone),
-            ("a nought first", "phone_number", "+0123456789", NotAPhone),
             ("letters", "phone_number", "+1800FLOWERS", NotAPhone),
-            ("too many digits", "phone_number", "+1234567890123456", NotAPhone),
         ] {
             let faults = read_one(field, text).unwrap_err();
             assert_eq!(

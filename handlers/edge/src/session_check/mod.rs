@@ -16,7 +16,8 @@
 //! has none: opening it is what would be saved, and it is opened for what it says.
 //!
 //! A 401 says where to sign in (`Location`) when the proxy says which page was asked for and that page's origin is one of
-//! the client's redirect URIs under the cookie's domain. Because of that check, anybody's `X-Forwarded-*` may be believed:
+//! the client's redirect URIs under the cookie's domain. It says so whatever was wrong with the cookie: a stale one is made
+//! anew by one redirect there and back. Because of that check, anybody's `X-Forwarded-*` may be believed:
 //! the worst they can do is choose another page of the same application.
 //!
 //! Every method is taken and answered alike, `OPTIONS` too: a preflight's 204 would be a yes to a proxy. The body is not
@@ -79,6 +80,8 @@ const ACR: HeaderName = HeaderName::from_static("x-auth-acr");
 const EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="sigid""#);
+/// To who sent a token (RFC 6750 section 3.1).
+const BAD_TOKEN: HeaderValue = HeaderValue::from_static(r#"Bearer realm="sigid", error="invalid_token""#);
 
 /// Why the answer is no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,7 +259,9 @@ fn hot(shard: &EdgeShard, request: &Request<'_>, _memo: &mut Memo) -> Hot {
         }
         Err(refusal) => {
             counters.refused(refusal);
-            Hot::Reply(no(shared, &tables, refusal, request.method, request.query, request.headers))
+            let seen =
+                Seen { method: request.method, path: request.path, query: request.query, headers: request.headers };
+            Hot::Reply(no(shared, &tables, refusal, &seen))
         }
     }
 }
@@ -323,7 +328,13 @@ async fn answer_cold(call: &Call) -> Result<Reply, OAuthError> {
         }
         Err(refusal) => {
             call.backend.checks.refused(refusal);
-            no(shared, &tables, refusal, &request.method, request.query.as_deref(), &request.headers)
+            let seen = Seen {
+                method: &request.method,
+                path: &request.path,
+                query: request.query.as_deref(),
+                headers: &request.headers,
+            };
+            no(shared, &tables, refusal, &seen)
         }
     })
 }
@@ -417,6 +428,9 @@ fn check_cookie(
         return Err(Refusal::Revoked);
     }
     let tenant = tables.find_tenant(cookie.tenant_id).ok_or(Refusal::Disabled)?;
+    if tenant.sign_in.is_closed() {
+        return Err(Refusal::Disabled);
+    }
     let EdgeCookie { tenant_id, sub, acr, email, .. } = &*cookie;
     let session = cookie.session_text();
     let headers = identity(*tenant_id, sub, Some(&session), Some(acr), email.as_deref()).ok_or(Refusal::BadCookie)?;
@@ -479,28 +493,29 @@ fn yes(checked: &Checked) -> Reply {
     Reply { block: checked.block.clone(), ..Reply::empty(StatusCode::OK) }
 }
 
-fn no(
-    shared: &Shared,
-    tables: &Tables,
-    refusal: Refusal,
-    method: &Method,
-    query: Option<&str>,
-    headers: &HeaderMap,
-) -> Reply {
+/// A request as the refusal needs it, at either speed.
+struct Seen<'r> {
+    method: &'r Method,
+    path: &'r str,
+    query: Option<&'r str>,
+    headers: &'r HeaderMap,
+}
+
+fn no(shared: &Shared, tables: &Tables, refusal: Refusal, seen: &Seen<'_>) -> Reply {
     if refusal == Refusal::BadQuery {
         return fault::problem(400, "Bad Request", "The query must name one client_id");
     }
+    // Who sent a token is no browser that could sign in.
+    let is_bearer = seen.headers.get(header::AUTHORIZATION).is_some_and(|value| bearer(value).is_some());
     let reply = Reply::empty(StatusCode::UNAUTHORIZED)
         .with(header::CACHE_CONTROL, NO_STORE)
-        .with(header::WWW_AUTHENTICATE, CHALLENGE);
-    let client = find_client_id(query).and_then(|client_id| check_client(tables, client_id));
-    // Who sent a token is no browser that could sign in.
-    let is_bearer = headers.get(header::AUTHORIZATION).is_some_and(|value| bearer(value).is_some());
+        .with(header::WWW_AUTHENTICATE, if is_bearer { BAD_TOKEN } else { CHALLENGE });
+    let client = find_client_id(seen.query).and_then(|client_id| check_client(tables, client_id));
     match client {
-        Ok(client) if !is_bearer => place::send_to_sign_in(reply, shared, tables, client, method, headers),
+        Ok(client) if !is_bearer => place::send_to_sign_in(reply, shared, tables, client, seen),
         _ => reply,
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,11 @@
 //! Where edge cookies live, and where a browser that needs one is sent.
+//!
+//! An edge cookie is for `server.base_domain` and what is below, for it is made at the issuer's host and needed at the
+//! application's. Whoever has a host there can put a second one of its name into a browser; two are none, and that browser
+//! goes in circles until its cookies are cleared. So the domain is for hosts that are trusted so far; a cookie of the
+//! issuer's host alone (`__Host-`) would not reach an application.
 
-use super::COOKIE_PREFIX;
+use super::{COOKIE_PREFIX, PATH, Seen};
 use crate::shard::Shared;
 use crate::tables::{ClientEntry, Tables};
 use bytes::Bytes;
@@ -112,8 +117,9 @@ fn origin_of(url: &str) -> Option<String> {
     Origin::parse(&origin).is_ok().then_some(origin)
 }
 
-/// The address that the visitor asked the application for, as its proxy says.
-fn asked_url(headers: &HeaderMap) -> Option<String> {
+/// The address that the visitor asked the application for, as its proxy says. One that names the host only says the path
+/// behind ours.
+fn asked_url(path: &str, headers: &HeaderMap) -> Option<String> {
     let one = |name: &str| {
         let mut values = headers.get_all(name).iter();
         let value = values.next()?.to_str().ok()?;
@@ -122,8 +128,10 @@ fn asked_url(headers: &HeaderMap) -> Option<String> {
     if headers.contains_key("x-original-url") {
         return one("x-original-url").map(str::to_owned);
     }
-    let uri = one("x-forwarded-uri").filter(|uri| uri.starts_with('/'))?;
-    Some(format!("{}://{}{uri}", one("x-forwarded-proto")?, one("x-forwarded-host")?))
+    let below = PATH.strip_suffix("/*").and_then(|prefix| path.strip_prefix(prefix)).filter(|below| !below.is_empty());
+    let uri = if headers.contains_key("x-forwarded-uri") { one("x-forwarded-uri")? } else { below.unwrap_or("/") };
+    let is_path = uri.starts_with('/');
+    is_path.then_some(format!("{}://{}{uri}", one("x-forwarded-proto")?, one("x-forwarded-host")?))
 }
 
 /// Says in a 401 where to sign in, if the browser could come back from there.
@@ -132,16 +140,15 @@ pub(super) fn send_to_sign_in(
     shared: &Shared,
     tables: &Tables,
     client: &ClientEntry,
-    method: &Method,
-    headers: &HeaderMap,
+    seen: &Seen<'_>,
 ) -> Reply {
-    let url = asked_url(headers).filter(|url| shared.edge_cookies.return_allowed(client, url));
+    let url = asked_url(seen.path, seen.headers).filter(|url| shared.edge_cookies.return_allowed(client, url));
     let Some(url) = url else { return reply };
     let mut location = format!("{}{START_PATH}?client_id={}&return_to=", tables.issuer, client.client_id);
     form::escape_into(&url, &mut location);
     let Ok(value) = HeaderValue::from_str(&location) else { return reply };
     let reply = reply.with(header::LOCATION, value);
-    if *method == Method::GET && is_for_people(headers) { with_page(reply, &location) } else { reply }
+    if *seen.method == Method::GET && is_for_people(seen.headers) { with_page(reply, &location) } else { reply }
 }
 
 /// A navigation says that it takes HTML; a script's request does not.

@@ -1,9 +1,10 @@
 use super::*;
 use crate::discovery::Documents;
 use crate::dispatch::{self, Router};
+use crate::fault::ErrorPages;
 use crate::feed::Freshness;
 use crate::shard::SharedParts;
-use crate::tables::{AuthMethod, Change, KeyEntry, KeyState, Mark, TenantEntry};
+use crate::tables::{AuthMethod, Change, KeyEntry, KeyState, Mark, SignInRules, TenantEntry};
 use sigid_core::ids::{ClientId, Kid};
 use sigid_core::jwk::{Alg, PublicKey};
 use sigid_core::marks::MarkKey;
@@ -23,32 +24,27 @@ fn tenants() -> [TenantId; 2] {
 
 fn client(id: &str, tenant_id: TenantId) -> ClientEntry {
     ClientEntry {
-        client_id: ClientId::parse(id).unwrap(),
-        tenant_id,
-        is_active: true,
-        auth_method: AuthMethod::ClientSecretBasic,
-        secrets: Vec::new(),
-        jwks: None,
-        assertion_alg: None,
-        grant_types: Vec::new(),
-        scope: Vec::new(),
-        resources: Vec::new(),
+        client_name: id.to_owned(),
         audiences: vec![format!("https://{id}.example.com/api")],
         redirect_origins: vec![format!("https://{id}.example.com"), "https://elsewhere.example".to_owned()],
-        generation: 0,
+        ..ClientEntry::new(ClientId::parse(id).unwrap(), tenant_id, AuthMethod::ClientSecretBasic)
     }
 }
 
 /// One shard, two tenants, three applications and a signing key.
-struct World {
-    shard: EdgeShard,
+pub(crate) struct World {
+    pub(crate) shard: EdgeShard,
     signer: LocalSigner,
     kid: Kid,
     now_s: i64,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::with_error_pages(ErrorPages::none(), 0)
+    }
+
+    pub(crate) fn with_error_pages(error_pages: ErrorPages, failed_requests_per_minute: u32) -> Self {
         let clock = Clock::new();
         let now_s = clock.now_s();
         let made = generate(Algorithm::Es256).unwrap();
@@ -66,14 +62,15 @@ impl World {
             verified_tokens_max: 64,
             router: Router::new(features, &[Plane::Auth]),
             trusted_proxies: Vec::new(),
-            allowed_hosts: Vec::new(),
+            allowed_hosts: vec!["auth.example.com".into()],
             cors_allowed_origins: Vec::new(),
             reply_cache_entries: 64,
-            failed_requests_per_minute: 0,
+            failed_requests_per_minute,
             unknown_client_budget_per_minute: 2,
             documents: Documents::build(ISSUER, features, 86_400),
         })
-        .with_edge_cookies(EdgeCookies::new(&[1; 32], "example.com", ISSUER));
+        .with_edge_cookies(EdgeCookies::new(&[1; 32], "example.com", ISSUER))
+        .with_error_pages(error_pages);
         let shard = EdgeShard::new(0, Arc::new(shared), Arc::new(crate::tables::Tables::new(ISSUER)));
         let world = Self { shard, signer, kid: kid.clone(), now_s };
         let [one, other] = tenants();
@@ -105,7 +102,7 @@ impl World {
     }
 
     fn set_tenant(&self, tenant_id: TenantId, is_active: bool) {
-        self.apply([Change::Tenant(tenant_id, Some(TenantEntry { tenant_id, is_active, generation: 0 }))]);
+        self.apply([Change::Tenant(tenant_id, Some(TenantEntry::new(tenant_id, is_active)))]);
     }
 
     fn set_client(&self, entry: ClientEntry) {
@@ -224,6 +221,110 @@ fn a_cookie_says_who_it_is() {
 }
 
 #[test]
+fn a_yes_says_no_more_than_who_it_is() {
+    let world = World::new();
+    let cookie = world.cookie("shop", &world.person());
+    let forwarded =
+        [("x-forwarded-proto", "https"), ("x-forwarded-host", "shop.example.com"), ("x-forwarded-uri", "/")];
+    for round in ["opened", "from the cache"] {
+        let reply = world.ask("shop", &[&[("cookie", cookie.as_str())][..], &forwarded].concat());
+        let mut names: Vec<String> = reply.block.to_headers().keys().map(ToString::to_string).collect();
+        names.extend(reply.headers.keys().map(ToString::to_string));
+        names.sort();
+        let expected =
+            ["cache-control", "x-auth-acr", "x-auth-email", "x-auth-session", "x-auth-subject", "x-auth-tenant"];
+        assert_eq!(names, expected, "{round}");
+    }
+}
+
+#[test]
+fn what_is_too_much_opens_nothing() {
+    let world = World::new();
+    let good = world.cookie("shop", &world.person());
+    let filler = |bytes: usize| format!("filler={}", "x".repeat(bytes));
+    let room = cookie::COOKIES_BYTES_MAX - good.len() - "filler=".len();
+    let long = format!("{COOKIE_PREFIX}shop={}", "A".repeat(8000));
+    for (reason, rows, status) in [
+        ("as many as there may be", vec![filler(room), good.clone()], 200),
+        ("one byte more", vec![filler(room + 1), good.clone()], 401),
+        ("a cookie that no seal makes so long", vec![long], 401),
+        ("beside one of its name", vec![good.clone(), format!("{COOKIE_PREFIX}shop=x")], 401),
+        ("beside an empty one of its name", vec![good, format!("{COOKIE_PREFIX}shop")], 401),
+    ] {
+        let rows: Vec<(&'static str, &str)> = rows.iter().map(|value| ("cookie", value.as_str())).collect();
+        assert_eq!(world.status("shop", &rows), status, "{reason}");
+    }
+}
+
+#[test]
+fn clocks_may_differ_by_seconds() {
+    let world = World::new();
+    for (reason, ahead_s, status) in [("a node that is ahead", 4, 200), ("by too much", 60, 401)] {
+        let person = EdgeCookie { issued_s: world.now_s + ahead_s, ..world.person() };
+        assert_eq!(world.status("shop", &[("cookie", &world.cookie("shop", &person))]), status, "{reason}");
+    }
+}
+
+#[test]
+fn whoever_is_refused_is_shown_the_way() {
+    let world = World::new();
+    let person = world.person();
+    let good = world.cookie("shop", &person);
+    let stale = world.cookie("shop", &EdgeCookie { expires_s: world.now_s, ..person.clone() });
+    let ended = world.cookie("shop", &EdgeCookie { session: [8; 16], ..person });
+    world.mark(MarkKey::session(tenants()[0], "CAgICAgICAgICAgICAgICA"));
+    let doubled = format!("{good}; {good}");
+    let to_shop = [("x-forwarded-proto", "https"), ("x-forwarded-host", "shop.example.com"), ("x-forwarded-uri", "/")];
+    let way = "https://auth.example.com/session/start?client_id=shop&return_to=https%3A%2F%2Fshop.example.com%2F";
+    let challenge = Some("Bearer realm=\"sigid\"");
+    for (reason, cookie) in [
+        ("nobody yet", "a=b"),
+        ("stale", &stale),
+        ("of a session that has ended", &ended),
+        ("twice", &doubled),
+        ("another application's", &good.replace("shop", "shop2")),
+        ("no cookie of ours", "__Secure-sigid-shop=x"),
+    ] {
+        for method in ["GET", "HEAD", "POST", "OPTIONS"] {
+            let rows = headers(&[&[("cookie", cookie)][..], &to_shop].concat());
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let seen = reply(world.ask_path(&method, "/session/check", "client_id=shop", &rows));
+            assert_eq!(seen.status, 401, "{reason} {method}");
+            assert_eq!(shown(&seen, "location").as_deref(), Some(way), "{reason} {method}");
+            assert_eq!(shown(&seen, "www-authenticate").as_deref(), challenge, "{reason} {method}");
+            assert_eq!(shown(&seen, "cache-control").as_deref(), Some("no-store"), "{reason} {method}");
+            assert_eq!(shown(&seen, "set-cookie"), None, "{reason} {method}");
+            assert!(seen.body.is_empty(), "{reason} {method}");
+        }
+    }
+    let bearer = world.ask("shop", &[&[("authorization", "Bearer x")][..], &to_shop].concat());
+    let said = shown(&bearer, "www-authenticate");
+    assert_eq!(said.as_deref(), Some("Bearer realm=\"sigid\", error=\"invalid_token\""), "a token was sent");
+}
+
+#[test]
+fn a_proxy_may_say_the_path_behind_ours() {
+    let world = World::new();
+    let host = [("x-forwarded-proto", "https"), ("x-forwarded-host", "shop.example.com")];
+    let uri = |uri| [&host[..], &[("x-forwarded-uri", uri)]].concat();
+    let back = |path: &str| {
+        format!("https://auth.example.com/session/start?client_id=shop&return_to=https%3A%2F%2Fshop.example.com{path}")
+    };
+    for (reason, path, rows, expected) in [
+        ("nothing behind it", "/session/check", host.to_vec(), Some(back("%2F"))),
+        ("a path", "/session/check/orders/1", host.to_vec(), Some(back("%2Forders%2F1"))),
+        ("a slash", "/session/check/", host.to_vec(), Some(back("%2F"))),
+        ("the header decides", "/session/check/orders", uri("/a?b=1"), Some(back("%2Fa%3Fb%3D1"))),
+        ("a header that is none", "/session/check/orders", uri("orders"), None),
+        ("two headers", "/session/check/orders", [uri("/a"), uri("/a")].concat(), None),
+        ("no host", "/session/check/orders", vec![], None),
+    ] {
+        let seen = reply(world.ask_path(&Method::GET, path, "client_id=shop", &headers(&rows)));
+        assert_eq!(shown(&seen, "location"), expected, "{reason}");
+    }
+}
+
+#[test]
 fn a_cookie_opens_one_application_while_it_lives() {
     let world = World::new();
     let person = world.person();
@@ -277,12 +378,17 @@ type Act = fn(&World, TenantId);
 #[test]
 fn what_is_revoked_is_refused_from_the_cache_too() {
     let [tenant, _] = tenants();
-    let acts: [(&str, Act); 8] = [
+    let acts: [(&str, Act); 9] = [
         ("the tenant's mark", |world, tenant| world.mark(MarkKey::tenant(tenant))),
         ("the application's mark", |world, _| world.mark(MarkKey::client(&ClientId::parse("shop").unwrap()))),
         ("the person's mark", |world, tenant| world.mark(MarkKey::subject(tenant, "pT3lJb2"))),
         ("the session's mark", |world, tenant| world.mark(MarkKey::session(tenant, "CQkJCQkJCQkJCQkJCQkJCQ"))),
         ("the tenant is disabled", |world, tenant| world.set_tenant(tenant, false)),
+        ("the tenant is closed", |world, tenant| {
+            let sign_in = SignInRules { methods: Some(Vec::new()), takes_new: true };
+            let entry = TenantEntry { sign_in, ..TenantEntry::new(tenant, true) };
+            world.apply([Change::Tenant(tenant, Some(entry))]);
+        }),
         ("the application is disabled", |world, tenant| {
             world.set_client(ClientEntry { is_active: false, ..client("shop", tenant) });
         }),
@@ -308,6 +414,9 @@ fn what_is_revoked_is_refused_from_the_cache_too() {
     world.mark(MarkKey::session(tenant, "another"));
     world.set_client(client("shop2", tenant));
     assert_eq!(world.status("shop", &[("cookie", &cookie)]), 200, "others' news changes nothing");
+    let sign_in = SignInRules { methods: Some(vec!["passkey".into()]), takes_new: false };
+    world.apply([Change::Tenant(tenant, Some(TenantEntry { sign_in, ..TenantEntry::new(tenant, true) }))]);
+    assert_eq!(world.status("shop", &[("cookie", &cookie)]), 200, "methods are asked when a cookie is made");
 }
 
 #[test]

@@ -12,7 +12,9 @@
 //! account that proved it first.
 //!
 //! Whatever ends access (disabling, a new password, deletion) ends the sessions' rows and writes the marks under which
-//! their cookies and tokens die, in the same transaction ([`end_sessions`], [`mark_memberships`]).
+//! their cookies and tokens die, in the same transaction ([`end_sessions`], [`mark_memberships`]). Marks are dated when the
+//! rows are held, not when somebody asked: a hash, a queue or an operator at a prompt may lie between, and what was
+//! handed out meanwhile must die too.
 //!
 //! Attacks considered: a tenant that imports a stranger's address (an invited membership, no credential); an erased
 //! account's subject given to somebody else (subjects are random and stay in their row); two registrations of one
@@ -71,6 +73,8 @@ pub async fn end_sessions(
 ) -> Result<usize, PgFault> {
     let now_s = change.now_s();
     let ended = crate::sessions::sql::end_all(change.tx(), user, but, now_s).await?;
+    // Who was handed something in one of them held its row until now.
+    change.refresh();
     let handed = crate::sessions::sql::load_handed(change.tx(), &ended).await?;
     mark_sessions(change, keys, handed).await?;
     Ok(ended.len())

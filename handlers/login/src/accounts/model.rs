@@ -40,6 +40,8 @@ pub struct User {
     pub email_key: String,
     pub email_verified_s: Option<i64>,
     pub password_hash: Option<String>,
+    /// When a person or an administrator last set it.
+    pub password_changed_s: Option<i64>,
     pub state: UserState,
     /// Standard claims (OpenID Connect Core 5.1), but `sub`, `email` and `updated_at`.
     pub claims: Map<String, Value>,

@@ -11,7 +11,7 @@ pub async fn find_by_email(tx: &mut Tx<'_>, email_key: &str) -> Result<Option<Us
     let row = tx
         .query_opt(
             "select user_id, email, email_key, email_verified_at, password_hash, state, claims, locale, deletes_at,
-                    created_at, updated_at
+                    created_at, updated_at, password_changed_at
              from identity.users where email_key = $1",
             &[&email_key],
         )
@@ -23,7 +23,7 @@ pub async fn find_user(tx: &mut Tx<'_>, user_id: UserId) -> Result<Option<User>,
     let row = tx
         .query_opt(
             "select user_id, email, email_key, email_verified_at, password_hash, state, claims, locale, deletes_at,
-                    created_at, updated_at
+                    created_at, updated_at, password_changed_at
              from identity.users where user_id = $1",
             &[user_id.as_uuid()],
         )
@@ -229,6 +229,7 @@ fn user(row: &Row) -> Result<User, PgFault> {
         deletes_s: row.try_get::<_, Option<_>>(8)?.map(unix_s),
         created_s: unix_s(row.try_get(9)?),
         updated_s: unix_s(row.try_get(10)?),
+        password_changed_s: row.try_get::<_, Option<_>>(11)?.map(unix_s),
     })
 }
 

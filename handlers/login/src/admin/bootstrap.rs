@@ -1,7 +1,7 @@
 //! The first administrator of an installation that has nobody.
 //!
 //! At the start of a process that serves the control plane, the account of `admin.bootstrap_email` is made if there is
-//! none: with the password of the configuration, or with a set-up link that is printed once. Whatever is there already
+//! none: with the name and the password of the configuration, or with a set-up link that is printed once. Whatever is there already
 //! is left as it is, so a restart changes nothing and resets nobody's password. Of several nodes that start at once, one
 //! makes the account.
 
@@ -9,7 +9,7 @@ use super::config::Admin;
 use super::people::{NewPerson, create, find, setup_link};
 use super::{Fault, Who};
 use crate::keys::Keys;
-use serde_json::Map;
+use serde_json::Value;
 use sigid_core::secret::Secret;
 use sigid_io::pg::Pool;
 use sigid_platform::outbox::Act;
@@ -39,7 +39,8 @@ pub async fn ensure(
     let Some(email) = admin.bootstrap_email.clone() else { return Ok(None) };
     let who = Who::Email(email.key.clone());
     let is_link = password_hash.is_none();
-    let new = NewPerson { email, is_email_verified: true, claims: Map::new(), password_hash, tenant: None };
+    let claims = admin.bootstrap_name.iter().map(|name| ("name".to_owned(), Value::from(name.as_str()))).collect();
+    let new = NewPerson { email, is_email_verified: true, claims, password_hash, tenant: None };
     match create(pool, &new, act).await {
         Ok(_) if is_link => Ok(Some(setup_link(pool, keys, issuer, &who, act).await?.1)),
         Ok(_) | Err(Fault::Exists) => Ok(None),

@@ -1,5 +1,6 @@
 //! `[admin]`: who may administer an installation that has nobody yet.
 
+use crate::claims::{CLAIM_CHARS_MAX, Shape};
 use sigid_core::email::Address;
 use sigid_core::secret::Secret;
 use sigid_core::settings::{Key, Kind, Problems, Section, Standard, Values};
@@ -9,6 +10,8 @@ use sigid_core::settings::{Key, Kind, Problems, Section, Standard, Values};
 pub struct Admin {
     /// The first administrator.
     pub bootstrap_email: Option<Address>,
+    /// The claim `name`.
+    pub bootstrap_name: Option<String>,
     /// Without it the account gets a set-up link.
     pub bootstrap_password: Option<Secret<String>>,
 }
@@ -24,6 +27,12 @@ pub static SECTION: Section = Section {
             "Whose account it is. Without bootstrap_password a one-time set-up link is printed, once; sigid admin user setup-link prints another.",
         ),
         Key::new(
+            "bootstrap_name",
+            Kind::Text,
+            Standard::Absent("\"Ada Lovelace\""),
+            "What that person is called. Whoever uses the set-up link may write another name.",
+        ),
+        Key::new(
             "bootstrap_password",
             Kind::Secret,
             Standard::Absent("\"...\""),
@@ -35,7 +44,7 @@ pub static SECTION: Section = Section {
 
 /// `[admin]`.
 pub fn check(values: &Values, problems: &mut Problems) -> Admin {
-    let (email, password) = ("bootstrap_email", "bootstrap_password");
+    let (email, name, password) = ("bootstrap_email", "bootstrap_name", "bootstrap_password");
     let bootstrap_email = values.find_text(email).and_then(|text| {
         let read = Address::parse(text);
         if let Err(fault) = read {
@@ -43,11 +52,19 @@ pub fn check(values: &Values, problems: &mut Problems) -> Admin {
         }
         read.ok()
     });
+    let bootstrap_name = values.find_text(name).and_then(|text| {
+        Shape::Text(CLAIM_CHARS_MAX).read(text).unwrap_or_else(|wrong| {
+            values.refuse(problems, name, format!("the name {wrong}"), "write a name such as \"Ada Lovelace\"");
+            None
+        })
+    });
     let bootstrap_password = values.find_text(password).map(|text| Secret::new(text.to_owned()));
-    if bootstrap_password.is_some() && values.find_text(email).is_none() {
-        values.refuse(problems, password, "belongs to nobody", "write bootstrap_email too, or remove it");
+    if values.find_text(email).is_none() {
+        for key in [name, password].into_iter().filter(|key| values.find_text(key).is_some()) {
+            values.refuse(problems, key, "belongs to nobody", "write bootstrap_email too, or remove it");
+        }
     }
-    Admin { bootstrap_email, bootstrap_password }
+    Admin { bootstrap_email, bootstrap_name, bootstrap_password }
 }
 
 #[cfg(test)]
@@ -71,6 +88,13 @@ mod tests {
             ("nobody", &[][..], None),
             ("a link", &[("bootstrap_email", "Admin@Example.com")], None),
             ("a password", &[("bootstrap_email", "a@example.com"), ("bootstrap_password", "hush hush hush")], None),
+            ("a name", &[("bootstrap_email", "a@example.com"), ("bootstrap_name", "Ada")], None),
+            (
+                "a name that breaks the line",
+                &[("bootstrap_email", "a@example.com"), ("bootstrap_name", "hush\nAda")],
+                Some("admin.bootstrap_name: "),
+            ),
+            ("nobody's name", &[("bootstrap_name", "Ada")], Some("admin.bootstrap_name: ")),
             ("no address", &[("bootstrap_email", "admin")], Some("admin.bootstrap_email: ")),
             ("nobody's password", &[("bootstrap_password", "hush hush hush")], Some("admin.bootstrap_password: ")),
         ] {

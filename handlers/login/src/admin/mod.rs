@@ -19,13 +19,12 @@
 //! administrator of an installation that has nobody.
 //!
 //! Limits: [`import::BATCH_ROWS_MAX`], [`import::LINE_BYTES_MAX`], [`export::PAGE_ROWS_MAX`]; a claim is bounded in
-//! [`claims`], a link's life in [`crate::flows::links`].
+//! [`crate::claims`], a link's life in [`crate::flows::links`].
 //! Attacks considered: an operator's typing mistake (an account is named whole, by address or id); a tenant's file that
 //! names another's customer ([`import`]); a set-up link that outlives its purpose (a new password, disabling and
 //! deletion burn it); a hash in a terminal's scrollback (it is never read).
 
 pub mod bootstrap;
-pub mod claims;
 pub mod config;
 pub mod export;
 pub mod import;
@@ -40,7 +39,7 @@ pub use people::{
 pub use tenancy::{activate, remove, revoke_before, suspend};
 
 use crate::accounts::UserState;
-use claims::ClaimFault;
+use crate::claims::ClaimFault;
 use sigid_core::email::{Address, AddressFault};
 use sigid_core::ids::UserId;
 use sigid_edge::feature::Feature;

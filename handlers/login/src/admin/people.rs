@@ -1,7 +1,8 @@
 //! One account: made, shown, locked, unlocked, given a password, erased.
 
-use super::{ADMIN, Fault, Who, check_not_deleting, claims, sql};
+use super::{ADMIN, Fault, Who, check_not_deleting, sql};
 use crate::accounts::{self, MembershipState, NewUser, UserState};
+use crate::claims;
 use crate::flows::links::{self, SETUP};
 use crate::keys::Keys;
 use crate::limits;
@@ -9,6 +10,7 @@ use serde_json::{Map, Value, json};
 use sigid_core::email::Address;
 use sigid_core::ids::{TenantId, UserId};
 use sigid_core::secret::{Digest32, Secret};
+use sigid_io::clock::Clock;
 use sigid_io::pg::{PgFault, Pool};
 use sigid_io::rng;
 use sigid_platform::outbox::{Act, Change, Event};
@@ -61,7 +63,7 @@ pub struct Standing {
 /// # Errors
 /// [`Fault::BadClaim`], [`Fault::Exists`], the database.
 pub async fn create(pool: &Pool, new: &NewPerson, act: Act<'_>) -> Result<Person, Fault> {
-    claims::check(&new.claims)?;
+    let claims = claims::normalize(&new.claims)?;
     let mut change = Change::begin(pool, ADMIN, act).await?;
     let user_id = accounts::new_user_id(act.now_s);
     let user = NewUser {
@@ -70,8 +72,8 @@ pub async fn create(pool: &Pool, new: &NewPerson, act: Act<'_>) -> Result<Person
         email_key: &new.email.key,
         email_verified_s: new.is_email_verified.then_some(act.now_s),
         password_hash: new.password_hash.as_ref().map(|hash| hash.expose().as_str()),
-        claims: &new.claims,
-        locale: new.claims.get("locale").and_then(Value::as_str),
+        claims: &claims,
+        locale: claims::language(&claims),
     };
     if !accounts::insert_user(change.tx(), &user, act.now_s).await? {
         return Err(Fault::Exists);
@@ -113,8 +115,8 @@ pub async fn load(pool: &Pool, who: &Who, now_s: i64) -> Result<(Person, Vec<Sta
 ///
 /// # Errors
 /// [`Fault::Unknown`], [`Fault::Deleting`], the database.
-pub async fn disable(pool: &Pool, keys: &Keys, who: &Who, act: Act<'_>) -> Result<Person, Fault> {
-    let mut change = Change::begin(pool, ADMIN, act).await?;
+pub async fn disable(pool: &Pool, keys: &Keys, who: &Who, clock: &Clock, act: Act<'_>) -> Result<Person, Fault> {
+    let mut change = Change::begin(pool, ADMIN, act).await?.with_clock(clock);
     let person = lock(&mut change, who).await?;
     check_not_deleting(person.state)?;
     if person.state == UserState::Disabled {
@@ -132,8 +134,8 @@ pub async fn disable(pool: &Pool, keys: &Keys, who: &Who, act: Act<'_>) -> Resul
 ///
 /// # Errors
 /// [`Fault::Unknown`], [`Fault::Deleting`], the database.
-pub async fn enable(pool: &Pool, keys: &Keys, who: &Who, act: Act<'_>) -> Result<Person, Fault> {
-    let mut change = Change::begin(pool, ADMIN, act).await?;
+pub async fn enable(pool: &Pool, keys: &Keys, who: &Who, clock: &Clock, act: Act<'_>) -> Result<Person, Fault> {
+    let mut change = Change::begin(pool, ADMIN, act).await?.with_clock(clock);
     let person = lock(&mut change, who).await?;
     check_not_deleting(person.state)?;
     if person.state == UserState::Active {
@@ -170,9 +172,10 @@ pub async fn set_password(
     limits_key: &LimitsKey,
     who: &Who,
     hash: &Secret<String>,
+    clock: &Clock,
     act: Act<'_>,
 ) -> Result<Person, Fault> {
-    let mut change = Change::begin(pool, ADMIN, act).await?;
+    let mut change = Change::begin(pool, ADMIN, act).await?.with_clock(clock);
     let person = lock(&mut change, who).await?;
     accounts::set_password(change.tx(), person.user_id, hash.expose(), act.now_s).await?;
     forgive(&mut change, limits_key, &person).await?;
@@ -187,12 +190,12 @@ pub async fn set_password(
 ///
 /// # Errors
 /// [`Fault::Unknown`], the database.
-pub async fn delete(pool: &Pool, keys: &Keys, who: &Who, act: Act<'_>) -> Result<Person, Fault> {
-    let mut change = Change::begin(pool, ADMIN, act).await?;
+pub async fn delete(pool: &Pool, keys: &Keys, who: &Who, clock: &Clock, act: Act<'_>) -> Result<Person, Fault> {
+    let mut change = Change::begin(pool, ADMIN, act).await?.with_clock(clock);
     let person = lock(&mut change, who).await?;
     end_access(&mut change, keys, person.user_id).await?;
     sql::remove_memberships(change.tx(), person.user_id, act.now_s).await?;
-    sql::blank_sessions(change.tx(), person.user_id).await?;
+    sql::forget(change.tx(), person.user_id).await?;
     accounts::delete_user(change.tx(), person.user_id).await?;
     record(&mut change, person.user_id, "user.deleted", json!({ "by": act.actor })).await?;
     change.commit().await?;
@@ -228,7 +231,10 @@ pub async fn setup_link(
 
 /// The account, held against other changes until this one ends.
 pub(super) async fn lock(change: &mut Change<'_>, who: &Who) -> Result<Person, Fault> {
-    sql::lock(change.tx(), who).await?.ok_or(Fault::Unknown)
+    let person = sql::lock(change.tx(), who).await?.ok_or(Fault::Unknown)?;
+    // Whoever was handed something meanwhile held the row until now.
+    change.refresh();
+    Ok(person)
 }
 
 pub(super) async fn record(

@@ -75,18 +75,18 @@ pub(super) async fn count_sessions(tx: &mut Tx<'_>, user: UserId, now_s: i64) ->
 
 pub(super) async fn remove_memberships(tx: &mut Tx<'_>, user: UserId, now_s: i64) -> Result<(), PgFault> {
     tx.execute(
-        "update identity.memberships set state = 'removed', updated_at = $2 where user_id = $1 and state <> 'removed'",
+        "update identity.memberships set state = 'removed', consented = '{}', updated_at = $2 where user_id = $1",
         &[user.as_uuid(), &system_time(now_s)],
     )
     .await
     .map(|_| ())
 }
 
-/// Takes what says where and with what somebody signed in out of rows that wait for their partition to be dropped.
-pub(super) async fn blank_sessions(tx: &mut Tx<'_>, user: UserId) -> Result<(), PgFault> {
-    tx.execute("update auth.sessions set user_agent = '', address = '' where user_id = $1", &[user.as_uuid()])
-        .await
-        .map(|_| ())
+/// Takes what says where and with what somebody signed in, and which addresses they had, out of rows that wait for their
+/// partition to be dropped.
+pub(super) async fn forget(tx: &mut Tx<'_>, user: UserId) -> Result<(), PgFault> {
+    tx.execute("update auth.sessions set user_agent = '', address = '' where user_id = $1", &[user.as_uuid()]).await?;
+    tx.execute("update auth.links set data = '{}' where user_id = $1", &[user.as_uuid()]).await.map(|_| ())
 }
 
 /// Uses up every link of the account that is still open.

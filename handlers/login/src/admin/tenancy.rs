@@ -6,6 +6,7 @@ use crate::accounts::{self, Membership, MembershipState};
 use serde_json::json;
 use sigid_core::ids::{TenantId, UserId};
 use sigid_core::marks::MarkKey;
+use sigid_io::clock::Clock;
 use sigid_io::pg::{PgFault, Pool};
 use sigid_platform::outbox::{Act, Change, Event, Mark};
 
@@ -13,9 +14,16 @@ use sigid_platform::outbox::{Act, Change, Event, Mark};
 ///
 /// # Errors
 /// [`Fault::Unknown`], [`Fault::NoMember`], [`Fault::Invited`], [`Fault::Removed`], the database.
-pub async fn suspend(pool: &Pool, tenant: TenantId, who: &Who, life_s: i64, act: Act<'_>) -> Result<Membership, Fault> {
-    let asked = Asked { to: MembershipState::Suspended, event_type: "membership.suspended", mark_s: act.now_s, life_s };
-    asked.of(pool, tenant, who, act).await
+pub async fn suspend(
+    pool: &Pool,
+    tenant: TenantId,
+    who: &Who,
+    life_s: i64,
+    clock: &Clock,
+    act: Act<'_>,
+) -> Result<Membership, Fault> {
+    let asked = Asked { to: MembershipState::Suspended, event_type: "membership.suspended", back_s: 0, life_s };
+    asked.of(pool, tenant, who, clock, act).await
 }
 
 /// Lets a suspended member in again; the old tokens stay dead.
@@ -27,21 +35,28 @@ pub async fn activate(
     tenant: TenantId,
     who: &Who,
     life_s: i64,
+    clock: &Clock,
     act: Act<'_>,
 ) -> Result<Membership, Fault> {
     // What was issued while the suspension was on its way.
-    let mark_s = act.now_s.saturating_sub(1);
-    let asked = Asked { to: MembershipState::Active, event_type: "membership.activated", mark_s, life_s };
-    asked.of(pool, tenant, who, act).await
+    let asked = Asked { to: MembershipState::Active, event_type: "membership.activated", back_s: 1, life_s };
+    asked.of(pool, tenant, who, clock, act).await
 }
 
 /// Ends the membership for good; the subject is never given to somebody else.
 ///
 /// # Errors
 /// [`Fault::Unknown`], [`Fault::NoMember`], the database.
-pub async fn remove(pool: &Pool, tenant: TenantId, who: &Who, life_s: i64, act: Act<'_>) -> Result<Membership, Fault> {
-    let asked = Asked { to: MembershipState::Removed, event_type: "membership.removed", mark_s: act.now_s, life_s };
-    asked.of(pool, tenant, who, act).await
+pub async fn remove(
+    pool: &Pool,
+    tenant: TenantId,
+    who: &Who,
+    life_s: i64,
+    clock: &Clock,
+    act: Act<'_>,
+) -> Result<Membership, Fault> {
+    let asked = Asked { to: MembershipState::Removed, event_type: "membership.removed", back_s: 0, life_s };
+    asked.of(pool, tenant, who, clock, act).await
 }
 
 /// Kills every token of the person, in each tenant, issued at or before `at_s`.
@@ -66,13 +81,21 @@ pub async fn revoke_before(pool: &Pool, who: &Who, at_s: i64, life_s: i64, act: 
 struct Asked {
     to: MembershipState,
     event_type: &'static str,
-    mark_s: i64,
+    /// How long before the move the mark is.
+    back_s: i64,
     life_s: i64,
 }
 
 impl Asked {
-    async fn of(self, pool: &Pool, tenant: TenantId, who: &Who, act: Act<'_>) -> Result<Membership, Fault> {
-        let mut change = Change::begin(pool, ADMIN, act).await?;
+    async fn of(
+        self,
+        pool: &Pool,
+        tenant: TenantId,
+        who: &Who,
+        clock: &Clock,
+        act: Act<'_>,
+    ) -> Result<Membership, Fault> {
+        let mut change = Change::begin(pool, ADMIN, act).await?.with_clock(clock);
         let user = lock(&mut change, who).await?.user_id;
         let member = accounts::find_membership(change.tx(), tenant, user).await?.ok_or(Fault::NoMember)?;
         if member.state == self.to {
@@ -83,7 +106,8 @@ impl Asked {
         if !accounts::move_membership(change.tx(), tenant, user, from, to, act.now_s).await? {
             return Err(PgFault::Serialization.into());
         }
-        change.mark(mark(&member, self.mark_s, act.now_s, self.life_s)).await?;
+        let mark_s = change.now_s().saturating_sub(self.back_s);
+        change.mark(mark(&member, mark_s, act.now_s, self.life_s)).await?;
         let (event_type, subject) = (self.event_type, &member.sub);
         let data = json!({ "user_id": user.to_string(), "from": from.as_str() });
         change.record(&Event { tenant: Some(tenant), event_type, subject, data }).await?;

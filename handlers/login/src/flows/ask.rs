@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use crate::keys::Keys;
+use crate::limits::device::{DEVICE_COOKIE, Devices};
 use crate::limits::{self, Limits, Refused};
 use crate::password::{Password, Passwords};
 use http::header;
@@ -9,10 +10,11 @@ use sigid_core::email::{Address, AddressFault};
 use sigid_core::form::{self, Form};
 use sigid_core::secret::Secret;
 use sigid_edge::backend::{Backend, Call};
-use sigid_edge::session::see_other;
+use sigid_edge::session::{find_cookie, see_other};
 use sigid_edge::tables;
 use sigid_io::http::Reply;
 use sigid_io::pg::{PgFault, Pool, Scope, Tx};
+use sigid_io::rng;
 use sigid_io::settings::Plane;
 use sigid_pages::{FieldFault, Notice, local_path, paths};
 use sigid_platform::outbox::{Act, Change, News};
@@ -104,6 +106,15 @@ pub fn with_cookie(mut reply: Reply, cookie: http::HeaderValue) -> Reply {
     reply
 }
 
+/// The same reply, to a browser that the account knows from here on: the account's password was just set there, so strangers
+/// who guess at it do not lock its person out.
+pub fn with_device(call: &Call, reply: Reply, email_key: &str) -> Result<Reply, Fault> {
+    let known = find_cookie(&call.request.headers, DEVICE_COOKIE);
+    let now_s = call.backend.shared.clock.now_s().max(call.now_s);
+    let device = Devices::new(&keys(call)?.device).issue(known, email_key, rng::random(), now_s);
+    Ok(with_cookie(reply, device))
+}
+
 pub fn pool(call: &Call) -> &Pool {
     call.backend.pools.pool(Plane::Identity)
 }
@@ -136,9 +147,12 @@ pub async fn look(call: &Call) -> Result<Tx<'_>, PgFault> {
     pool(call).begin(ACCOUNTS).await
 }
 
-/// A change by `actor`.
+/// A change by `actor`. Its moment is when it begins, which may be long after the call: a hash lies between. What it kills
+/// must not leave alive what was made meanwhile.
 pub async fn change<'c>(call: &'c Call, actor: &'c str) -> Result<Change<'c>, PgFault> {
-    Change::begin(pool(call), ACCOUNTS, Act { actor, now_s: call.now_s }).await
+    let clock = &call.backend.shared.clock;
+    let act = Act { actor, now_s: clock.now_s().max(call.now_s) };
+    Ok(Change::begin(pool(call), ACCOUNTS, act).await?.with_clock(clock))
 }
 
 /// Makes a change durable; the shards of this process know of it before this returns.

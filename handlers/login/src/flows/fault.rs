@@ -1,12 +1,13 @@
 //! Why a page does not do what was asked, and what the person sees of it.
 
+use super::asked;
 use crate::password::HashFault;
 use http::{HeaderValue, StatusCode, header};
 use sigid_edge::backend::Call;
 use sigid_edge::feed::FeedLost;
 use sigid_io::http::Reply;
 use sigid_io::pg::PgFault;
-use sigid_pages::{ErrorPage, FormFault, Look, Wait, render};
+use sigid_pages::{ErrorPage, FormFault, Wait, render};
 
 /// Why a page does not do what was asked.
 #[derive(Debug)]
@@ -17,6 +18,10 @@ pub enum Fault {
     NotRegistered,
     /// The tenant lets this person in no more.
     NotAMember,
+    /// Nobody signs in here: the method is not offered, or none is.
+    SignInClosed,
+    /// Nobody makes an account here.
+    RegistrationClosed,
     /// A link that is used, too old, or not one of ours: nobody is told which.
     LinkDead,
     /// Too many tries.
@@ -70,6 +75,8 @@ impl Fault {
             Self::BadRequest
             | Self::NotRegistered
             | Self::NotAMember
+            | Self::SignInClosed
+            | Self::RegistrationClosed
             | Self::LinkDead
             | Self::Database(_)
             | Self::NotAcknowledged
@@ -81,13 +88,19 @@ impl Fault {
         match self {
             Self::Limited { retry_after_s } | Self::Busy { retry_after_s } => Some(*retry_after_s),
             Self::Database(_) | Self::NotAcknowledged => Some(1),
-            Self::BadRequest | Self::NotRegistered | Self::NotAMember | Self::LinkDead | Self::Failed => None,
+            Self::BadRequest
+            | Self::NotRegistered
+            | Self::NotAMember
+            | Self::SignInClosed
+            | Self::RegistrationClosed
+            | Self::LinkDead
+            | Self::Failed => None,
         }
     }
 
-    /// A page of its own.
+    /// A page of its own, in the name of the application that it is about.
     pub fn reply(self, call: &Call) -> Reply {
-        let (look, id) = (Look::of(call), &call.request_id);
+        let (look, id) = (asked::look(call, asked::of(call).as_ref()), &call.request_id);
         let page = |status, page| render(&look, status, &page);
         let reply = match &self {
             Self::BadRequest => page(StatusCode::BAD_REQUEST, ErrorPage::bad_request(id)),
@@ -97,6 +110,8 @@ impl Fault {
                 page(StatusCode::BAD_REQUEST, ErrorPage { developer, ..ErrorPage::bad_request(id) })
             }
             Self::NotAMember => page(StatusCode::FORBIDDEN, ErrorPage::not_a_member(id)),
+            Self::SignInClosed => page(StatusCode::FORBIDDEN, ErrorPage::sign_in_closed(id)),
+            Self::RegistrationClosed => page(StatusCode::FORBIDDEN, ErrorPage::registration_closed(id)),
             Self::LinkDead => page(StatusCode::GONE, ErrorPage::link_dead(id)),
             Self::Limited { retry_after_s } => {
                 render(&look, StatusCode::TOO_MANY_REQUESTS, &Wait { retry_after_s: *retry_after_s })

@@ -13,6 +13,11 @@
 //! | `email_confirm` | the link that proves a new address; where it has an account, `exists` |
 //! | `email_changed_old` | the link that takes the address back |
 //! | others | say what happened, and lead to a page |
+//!
+//! Of a crowd of letters to one mailbox ([`Queued::is_crowd`]) the surplus is dropped, where the links of those before
+//! do the same: a registration is confirmed by any link to its address, a recovery by any that is bound to the account as
+//! it is. When the account has changed since, so that no such link is out, a recovery's letter is sent all the same:
+//! nobody can fill a mailbox's share to keep its owner out.
 
 use super::ask::part;
 use super::links::{self, EMAIL, Kind, RECOVER, SETUP, UNDO, VERIFY};
@@ -28,7 +33,7 @@ use sigid_io::backend::BoxFuture;
 use sigid_io::pg::{PgFault, Scope, Tx};
 use sigid_io::settings::Plane;
 use sigid_pages::mail::{Args, Template, letter};
-use sigid_pages::{Brand, Locale, paths};
+use sigid_pages::{Brand, I18n, paths};
 use sigid_platform::mail::{PrepareFault, Prepared, Queued, Text};
 use std::sync::Arc;
 
@@ -50,6 +55,8 @@ enum Decision {
     Drop(&'static str),
 }
 
+const TOO_MANY: Decision = Decision::Drop("too many");
+
 #[derive(Default)]
 struct Links {
     /// Behind the button.
@@ -65,6 +72,9 @@ struct Desk<'q> {
 
 impl Desk<'_> {
     async fn decide(&self, backend: &Backend, template: Template) -> Result<Decision, PrepareFault> {
+        if self.queued.is_crowd && template != Template::Recover {
+            return Ok(TOO_MANY);
+        }
         match template {
             Template::Register
             | Template::Recover
@@ -101,7 +111,10 @@ impl Desk<'_> {
         if accounts::find_by_email(tx, self.text("email_key")).await?.is_some() {
             return Ok(self.exists());
         }
-        let first = self.link(tx, &VERIFY, None, &self.queued.data).await?;
+        // No address: the link's row outlives the account, and names nobody by whom it could be found.
+        let of = |name: &str| self.queued.data.get(name).cloned().unwrap_or_default();
+        let named = json!({ "registration_id": of("registration_id"), "created_s": of("created_s") });
+        let first = self.link(tx, &VERIFY, None, &named).await?;
         Ok(Decision::Send(Template::Register, Links { first: Some(first), more: None }))
     }
 
@@ -112,7 +125,19 @@ impl Desk<'_> {
         if changed_s.is_some_and(|changed_s| changed_s > self.queued.created_s) {
             return Ok(Decision::Drop("password changed since"));
         }
-        let bound = json!({ "state": state_of(&user) });
+        // Its life counts from the asking, so that a letter that is sent again holds the same link.
+        if self.queued.now_s >= self.queued.created_s.saturating_add(RECOVER.lifetime_s) {
+            return Ok(Decision::Drop("the link would be dead"));
+        }
+        let state = state_of(&user);
+        if self.queued.is_crowd {
+            // Of several that are prepared at once, the second sees the link of the first.
+            sql::lock_account(tx, user.user_id).await?;
+            if sql::has_link(tx, &RECOVER, user.user_id, &state, self.queued.now_s).await? {
+                return Ok(TOO_MANY);
+            }
+        }
+        let bound = json!({ "state": state });
         let first = self.link(tx, &RECOVER, Some(user.user_id), &bound).await?;
         Ok(Decision::Send(Template::Recover, Links { first: Some(first), more: None }))
     }
@@ -167,9 +192,9 @@ impl Desk<'_> {
     }
 
     fn write(&self, backend: &Backend, template: Template, links: &Links) -> Text {
-        let default = Brand::default();
-        let brand = backend.settings.find::<Brand>().unwrap_or(&default);
-        let locale = Locale::from_tag(&self.queued.locale).unwrap_or_default();
+        let i18n = I18n::of(&backend.settings);
+        let brand = Brand::of(&backend.feed.tables(), self.queued.tenant);
+        let logo = brand.logo_address(&self.issuer);
         let args = Args {
             link: links.first.as_ref().map(|link| link.expose().as_str()),
             more: links.more.as_ref().map(|link| link.expose().as_str()),
@@ -179,10 +204,10 @@ impl Desk<'_> {
             new_email: self.text("new_email"),
             device: self.text("device"),
             when_s: self.when_s(),
-            logo: None,
+            logo: logo.as_deref(),
         };
-        let parts = letter(locale, brand, template, &args);
-        Text { from_name: None, subject: parts.subject, text: parts.text, html: Some(parts.html) }
+        let parts = letter(i18n.words_for(&self.queued.locale), &brand, template, &args);
+        Text { from_name: brand.sender(), subject: parts.subject, text: parts.text, html: Some(parts.html) }
     }
 
     fn when_s(&self) -> Option<i64> {

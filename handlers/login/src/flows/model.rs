@@ -7,14 +7,17 @@
 //!
 //! A login is a value that moves forward by transitions that take it, so a step cannot be skipped, repeated or taken in
 //! another order: there is no way to a [`Complete`] but through the proofs. Only [`Complete`] can begin a session; the
-//! states before it are no session, name no cookie and hold no right.
+//! states before it are no session, name no cookie and hold no right. The policy is named once, at the beginning, and
+//! goes along: no later step can be held against a kinder one.
 //!
 //! What is demanded is a [`Policy`], the operator's or, where an application asked, its tenant's. A tenant also decides
 //! who may vouch for a person: the account itself, or that tenant ([`Authority`]); it accepts no other tenant's word.
+//! A session that was begun under one policy is held against another by [`worth`], with the same rules: what does not
+//! count there is as if it had not been proven.
 //!
 //! Limits: [`FURTHER_S_MAX`] from the first factor to the last. Attacks considered: a second factor without the first
-//! (no transition), the same factor twice (it satisfies nothing), a factor that nobody asked for, one that comes late, a
-//! factor that another tenant vouched for.
+//! (no transition), the same factor twice, or two of one kind (they satisfy nothing), a factor that nobody asked for,
+//! one that comes late, a factor that another tenant vouched for.
 
 use serde_json::{Value, json};
 use sigid_core::ids::{TenantId, UserId};
@@ -41,15 +44,23 @@ impl Acr {
     }
 }
 
+/// What a proof rests on; two of one kind are not two factors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factor {
+    Knowledge,
+    Possession,
+    /// Something of each kind, as a key that asks for a finger.
+    Both,
+}
+
 /// A way to prove who one is: a folder of [`super::methods`] declares one and does the proving.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Method {
     /// In sessions and policies; never changes.
     pub name: &'static str,
-    /// Authentication method reference (RFC 8176).
+    /// Authentication method reference (RFC 8176); several methods may have one.
     pub amr: &'static str,
-    /// What it is worth alone.
-    pub acr: Acr,
+    pub factor: Factor,
     /// Whether a login may begin with it.
     pub may_begin: bool,
 }
@@ -72,22 +83,31 @@ pub struct Proof {
 }
 
 /// What a login must reach, and by which ways.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy<'a> {
-    /// Names of the methods that count.
-    pub methods: &'a [&'static str],
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The methods that count.
+    pub methods: Vec<&'static Method>,
     pub acr_min: Acr,
     /// Whose word counts beside the account's.
     pub tenant: Option<TenantId>,
 }
 
-impl Policy<'_> {
-    pub fn allows(&self, proof: &Proof) -> bool {
+impl Policy {
+    pub fn offers(&self, method: &Method) -> bool {
+        self.methods.contains(&method)
+    }
+
+    /// Whether nobody can sign in: no method that counts may begin a login.
+    pub fn is_closed(&self) -> bool {
+        !self.methods.iter().any(|method| method.may_begin)
+    }
+
+    fn allows(&self, proof: &Proof) -> bool {
         let is_heard = match proof.authority {
             Authority::Account => true,
             Authority::Tenant(tenant) => self.tenant == Some(tenant),
         };
-        is_heard && self.methods.contains(&proof.method.name)
+        is_heard && self.offers(proof.method)
     }
 }
 
@@ -107,20 +127,26 @@ pub enum StepFault {
 /// Somebody is claimed; nothing is proven.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Identified {
-    pub user_id: UserId,
+    user_id: UserId,
+    policy: Policy,
 }
 
 impl Identified {
+    pub fn new(user_id: UserId, policy: Policy) -> Self {
+        Self { user_id, policy }
+    }
+
     /// # Errors
     /// The method may not begin a login, or the policy does not allow it.
-    pub fn prove(self, proof: Proof, policy: &Policy<'_>) -> Result<FirstFactor, StepFault> {
+    pub fn prove(self, proof: Proof) -> Result<FirstFactor, StepFault> {
+        let Self { user_id, policy } = self;
         if !policy.allows(&proof) {
             return Err(StepFault::NotAllowed);
         }
         if !proof.method.may_begin {
             return Err(StepFault::NotFirst);
         }
-        Ok(FirstFactor(Proven { user_id: self.user_id, proofs: vec![proof] }))
+        Ok(FirstFactor(Proven { user_id, policy, proofs: vec![proof] }))
     }
 }
 
@@ -130,8 +156,8 @@ pub struct FirstFactor(Proven);
 
 impl FirstFactor {
     /// What the policy makes of it.
-    pub fn require(self, policy: &Policy<'_>) -> Next {
-        self.0.next(policy)
+    pub fn require(self) -> Next {
+        self.0.next()
     }
 }
 
@@ -149,19 +175,19 @@ pub struct FurtherRequirements(Proven);
 impl FurtherRequirements {
     /// # Errors
     /// The proof is no further one, is not allowed, or comes late.
-    pub fn satisfy(self, proof: Proof, policy: &Policy<'_>) -> Result<Next, StepFault> {
-        if !policy.allows(&proof) {
+    pub fn satisfy(self, proof: Proof) -> Result<Next, StepFault> {
+        let Self(mut proven) = self;
+        if !proven.policy.allows(&proof) {
             return Err(StepFault::NotAllowed);
         }
-        if self.0.proofs.iter().any(|known| known.method == proof.method) {
+        if proven.proofs.iter().any(|known| known.method == proof.method) {
             return Err(StepFault::Repeated);
         }
-        if proof.at_s.saturating_sub(self.0.began_s()) > FURTHER_S_MAX {
+        if proof.at_s.saturating_sub(proven.began_s()) > FURTHER_S_MAX {
             return Err(StepFault::Late);
         }
-        let Self(mut proven) = self;
         proven.proofs.push(proof);
-        Ok(proven.next(policy))
+        Ok(proven.next())
     }
 }
 
@@ -175,33 +201,29 @@ impl Complete {
     }
 
     pub fn acr(&self) -> Acr {
-        self.0.acr()
+        acr(&self.0.proofs)
     }
 
-    /// For the session's row: `[{"method":"pwd","authority":"account","at":1700000000}]`.
+    /// For the session's row.
     pub fn authentications(&self) -> Value {
-        self.0.proofs.iter().map(shown).collect()
+        self.0.proofs.iter().map(told).collect()
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Proven {
     user_id: UserId,
+    policy: Policy,
     proofs: Vec<Proof>,
 }
 
 impl Proven {
-    fn next(self, policy: &Policy<'_>) -> Next {
-        if self.acr() >= policy.acr_min {
+    fn next(self) -> Next {
+        if acr(&self.proofs) >= self.policy.acr_min {
             Next::Complete(Complete(self))
         } else {
             Next::Further(FurtherRequirements(self))
         }
-    }
-
-    fn acr(&self) -> Acr {
-        let best = self.proofs.iter().map(|proof| proof.method.acr).max();
-        if self.proofs.len() > 1 { Acr::Multi } else { best.unwrap_or(Acr::Single) }
     }
 
     fn began_s(&self) -> i64 {
@@ -209,122 +231,47 @@ impl Proven {
     }
 }
 
-fn shown(proof: &Proof) -> Value {
+fn acr(proofs: &[Proof]) -> Acr {
+    let has = |factor| proofs.iter().any(|proof| proof.method.factor == factor);
+    let is_multi = has(Factor::Both) || (has(Factor::Knowledge) && has(Factor::Possession));
+    if is_multi { Acr::Multi } else { Acr::Single }
+}
+
+/// A proof as a session's row keeps it: `{"method":"pwd","name":"password","authority":"account","at":1700000000}`, whose
+/// `method` is the reference of RFC 8176.
+pub fn told(proof: &Proof) -> Value {
     let authority = match proof.authority {
         Authority::Account => ACCOUNT.to_owned(),
         Authority::Tenant(tenant) => tenant.to_string(),
     };
-    json!({ "method": proof.method.amr, "authority": authority, "at": proof.at_s })
+    json!({ "method": proof.method.amr, "name": proof.method.name, "authority": authority, "at": proof.at_s })
 }
 
-/// Whether a tenant takes a session as its own person's: some authentication in it is the account's or this tenant's.
-pub fn is_accepted(authentications: &Value, tenant: TenantId) -> bool {
-    let tenant = tenant.to_string();
-    let authorities = authentications.as_array().into_iter().flatten();
-    authorities
-        .filter_map(|one| one.get("authority")?.as_str())
-        .any(|authority| authority == ACCOUNT || authority == tenant)
+/// What the authentications of a session are worth under a policy; `None` when no login under it could have been made of
+/// those that count. `known` are the methods of this build; what another build wrote of others does not count.
+pub fn worth(authentications: &Value, known: &[&'static Method], policy: &Policy) -> Option<Acr> {
+    let all = authentications.as_array().into_iter().flatten();
+    let counted: Vec<Proof> = all.filter_map(|one| read(one, known)).filter(|proof| policy.allows(proof)).collect();
+    let reached = acr(&counted);
+    let has_begun = counted.iter().any(|proof| proof.method.may_begin);
+    (has_begun && reached >= policy.acr_min).then_some(reached)
+}
+
+/// [`told`], read back. A row without a name is of a time when no two methods had one reference.
+fn read(one: &Value, known: &[&'static Method]) -> Option<Proof> {
+    let text = |name: &str| one.get(name)?.as_str();
+    let method = match text("name") {
+        Some(name) => known.iter().find(|method| method.name == name),
+        None => known.iter().find(|method| Some(method.amr) == text("method")),
+    };
+    let authority = match text("authority")? {
+        ACCOUNT => Authority::Account,
+        tenant => Authority::Tenant(tenant.parse().ok()?),
+    };
+    Some(Proof { method: *method?, authority, at_s: one.get("at")?.as_i64()? })
 }
 
 const ACCOUNT: &str = "account";
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-mod tests {
-    use super::*;
-
-    static FIRST: Method = Method { name: "first", amr: "pwd", acr: Acr::Single, may_begin: true };
-    static SECOND: Method = Method { name: "second", amr: "otp", acr: Acr::Single, may_begin: false };
-    static BOTH: Method = Method { name: "both", amr: "mfa", acr: Acr::Multi, may_begin: true };
-    const ALL: &[&str] = &["first", "second", "both"];
-
-    fn user() -> UserId {
-        "018f2f3e-7c1a-7b52-9c5b-0d4b9f6f1a2b".parse().unwrap()
-    }
-
-    fn tenant(last: char) -> TenantId {
-        format!("018f2f3e-7c1a-7b52-9c5b-0d4b9f6f1a2{last}").parse().unwrap()
-    }
-
-    fn proof(method: &'static Method, at_s: i64) -> Proof {
-        Proof { method, authority: Authority::Account, at_s }
-    }
-
-    fn policy(acr_min: Acr) -> Policy<'static> {
-        Policy { methods: ALL, acr_min, tenant: None }
-    }
-
-    fn begun(acr_min: Acr) -> Next {
-        let policy = policy(acr_min);
-        Identified { user_id: user() }.prove(proof(&FIRST, 100), &policy).unwrap().require(&policy)
-    }
-
-    #[test]
-    fn a_login_begins_only_as_the_policy_lets_it() {
-        let ours = Policy { tenant: Some(tenant('c')), ..policy(Acr::Single) };
-        let few = Policy { methods: &["both"], ..policy(Acr::Single) };
-        let vouched = |tenant| Proof { authority: Authority::Tenant(tenant), ..proof(&FIRST, 100) };
-        for (reason, proof, policy, expected) in [
-            ("a first factor", proof(&FIRST, 100), policy(Acr::Single), Ok(())),
-            ("a second factor without the first", proof(&SECOND, 100), policy(Acr::Single), Err(StepFault::NotFirst)),
-            ("a method that is switched off", proof(&FIRST, 100), few, Err(StepFault::NotAllowed)),
-            ("a tenant's word where none asked", vouched(tenant('c')), policy(Acr::Single), Err(StepFault::NotAllowed)),
-            ("the asking tenant's word", vouched(tenant('c')), ours, Ok(())),
-            ("another tenant's word", vouched(tenant('d')), ours, Err(StepFault::NotAllowed)),
-        ] {
-            let proven = Identified { user_id: user() }.prove(proof, &policy);
-            assert_eq!(proven.map(|_| ()), expected, "{reason}");
-        }
-    }
-
-    #[test]
-    fn one_factor_is_enough_where_one_is_asked() {
-        let Next::Complete(complete) = begun(Acr::Single) else { panic!("more was asked") };
-        assert_eq!((complete.user_id(), complete.acr()), (user(), Acr::Single));
-        assert_eq!(complete.authentications(), json!([{ "method": "pwd", "authority": "account", "at": 100 }]),);
-        let strong = policy(Acr::Multi);
-        let both = Identified { user_id: user() }.prove(proof(&BOTH, 1), &strong).unwrap().require(&strong);
-        assert!(matches!(both, Next::Complete(_)), "a method that is both factors");
-    }
-
-    #[test]
-    fn a_further_factor_is_another_one_in_time() {
-        for (reason, proof, expected) in [
-            ("another factor", proof(&SECOND, 100 + FURTHER_S_MAX), Ok(Acr::Multi)),
-            ("the same again", proof(&FIRST, 101), Err(StepFault::Repeated)),
-            ("too late", proof(&SECOND, 101 + FURTHER_S_MAX), Err(StepFault::Late)),
-            (
-                "another authority's",
-                Proof { authority: Authority::Tenant(tenant('c')), ..proof(&SECOND, 101) },
-                Err(StepFault::NotAllowed),
-            ),
-        ] {
-            let Next::Further(further) = begun(Acr::Multi) else { panic!("one factor was enough") };
-            let next = further.satisfy(proof, &policy(Acr::Multi));
-            let reached = next.map(|next| match next {
-                Next::Complete(complete) => complete.acr(),
-                Next::Further(_) => panic!("{reason}: still not enough"),
-            });
-            assert_eq!(reached, expected, "{reason}");
-        }
-    }
-
-    #[test]
-    fn a_tenant_takes_the_accounts_word_and_its_own() {
-        let said = |authority: &str| json!([{ "method": "pwd", "authority": authority, "at": 1 }]);
-        for (reason, authentications, expected) in [
-            ("the account's", said("account"), true),
-            ("its own", said(&tenant('c').to_string()), true),
-            ("another's", said(&tenant('d').to_string()), false),
-            (
-                "another's and the account's",
-                json!([{ "authority": tenant('d').to_string() }, { "authority": "account" }]),
-                true,
-            ),
-            ("nobody's", json!([]), false),
-            ("nonsense", json!({ "authority": "account" }), false),
-        ] {
-            assert_eq!(is_accepted(&authentications, tenant('c')), expected, "{reason}");
-        }
-    }
-}
+mod tests;

@@ -107,7 +107,7 @@ pub(super) async fn find_registration(
 ) -> Result<Option<Registration>, PgFault> {
     let row = tx
         .query_opt(
-            "select registration_id, email, email_key, password_hash, display_name, locale, next, browser
+            "select registration_id, email, email_key, password_hash, display_name, locale, next, browser, created_at
              from auth.registrations where registration_id = $1 and created_at = $2 and used_at is null",
             &[&registration_id, &system_time(created_s)],
         )
@@ -115,7 +115,32 @@ pub(super) async fn find_registration(
     row.as_ref().map(registration).transpose()
 }
 
-/// Uses the registration; `None` when it was used.
+/// The newest registration of an address by a browser that is not used and not too old.
+pub(super) async fn find_own_registration(
+    tx: &mut Tx<'_>,
+    email_key: &str,
+    browser: &Digest32,
+    now_s: i64,
+) -> Result<Option<Registration>, PgFault> {
+    let row = tx
+        .query_opt(
+            "select registration_id, email, email_key, password_hash, display_name, locale, next, browser, created_at
+             from auth.registrations
+             where email_key = $1 and browser = $2 and created_at >= $3 and expires_at > $4 and used_at is null
+             order by created_at desc limit 1",
+            &[
+                &email_key,
+                &browser.as_bytes().as_slice(),
+                &system_time(now_s.saturating_sub(super::links::VERIFY.lifetime_s)),
+                &system_time(now_s),
+            ],
+        )
+        .await?;
+    row.as_ref().map(registration).transpose()
+}
+
+/// Uses the registration; `None` when it was used. What it says of a person goes to the account and stays in no second
+/// place.
 pub(super) async fn spend_registration(
     tx: &mut Tx<'_>,
     registration_id: Uuid,
@@ -124,9 +149,15 @@ pub(super) async fn spend_registration(
 ) -> Result<Option<Registration>, PgFault> {
     let row = tx
         .query_opt(
-            "update auth.registrations set used_at = $3
-             where registration_id = $1 and created_at = $2 and used_at is null
-             returning registration_id, email, email_key, password_hash, display_name, locale, next, browser",
+            "with found as (
+               select * from auth.registrations
+               where registration_id = $1 and created_at = $2 and used_at is null for no key update
+             )
+             update auth.registrations r
+             set used_at = $3, email = '', email_key = '', password_hash = '', display_name = '', next = ''
+             from found where r.registration_id = found.registration_id and r.created_at = found.created_at
+             returning found.registration_id, found.email, found.email_key, found.password_hash, found.display_name,
+                       found.locale, found.next, found.browser, found.created_at",
             &[&registration_id, &system_time(created_s), &system_time(now_s)],
         )
         .await?;
@@ -147,6 +178,12 @@ pub(super) async fn hold_account(
         )
         .await?;
     row.map_or(Ok(None), |row| Ok(UserState::parse(row.try_get(0)?)))
+}
+
+/// Holds an account's row, if it is there, as it is: against whoever changes, locks or erases it.
+pub(super) async fn hold_person(tx: &mut Tx<'_>, user: UserId) -> Result<bool, PgFault> {
+    let sql = "select 1 from identity.users where user_id = $1 for share";
+    Ok(tx.query_opt(sql, &[user.as_uuid()]).await?.is_some())
 }
 
 /// Whether a session is alive; it cannot end before the transaction does.
@@ -178,6 +215,34 @@ pub(super) async fn lock_account(tx: &mut Tx<'_>, user: UserId) -> Result<Option
     row.map(|row| Ok(row.try_get::<_, Option<_>>(0)?.map(unix_s))).transpose()
 }
 
+/// Uses up the account's links of these purposes.
+pub(super) async fn burn_links(tx: &mut Tx<'_>, user: UserId, purposes: &[&str], now_s: i64) -> Result<(), PgFault> {
+    tx.execute(
+        "update auth.links set used_at = $3 where user_id = $1 and purpose = any($2) and used_at is null",
+        &[user.as_uuid(), &purposes, &system_time(now_s)],
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Whether a link of the account is out that is good, and bound to this state.
+pub(super) async fn has_link(
+    tx: &mut Tx<'_>,
+    kind: &Kind,
+    user: UserId,
+    state: &str,
+    now_s: i64,
+) -> Result<bool, PgFault> {
+    let row = tx
+        .query_opt(
+            "select 1 from auth.links
+             where user_id = $1 and purpose = $2 and used_at is null and expires_at > $3 and data->>'state' = $4 limit 1",
+            &[user.as_uuid(), &kind.name, &system_time(now_s), &state],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Whoever used a link of the account's mail has proven its address.
 pub(super) async fn prove_email(tx: &mut Tx<'_>, user: UserId, now_s: i64) -> Result<(), PgFault> {
     tx.execute(
@@ -200,6 +265,7 @@ fn registration(row: &Row) -> Result<Registration, PgFault> {
     let browser = Digest32::try_from(row.try_get::<_, &[u8]>(7)?);
     Ok(Registration {
         id: row.try_get(0)?,
+        created_s: unix_s(row.try_get(8)?),
         email: row.try_get(1)?,
         email_key: row.try_get(2)?,
         password_hash: row.try_get(3)?,

@@ -9,7 +9,9 @@
 //! ```
 //!
 //! The account is in the tag alone: who finds the cookie learns nothing of whose it is, and it counts only beside the
-//! right account. A stolen one buys as many guesses as its person has, and no more. Alternatives rejected: rows in the
+//! right account. A stolen one buys as many guesses as its person has, and no more, and it counts only as long as the
+//! account has the password under which it was given ([`Device::is_current`]): whoever knew the old one cannot use up what
+//! the person's own devices may try. Alternatives rejected: rows in the
 //! database (a write and a read for each sign-in, to save nobody anything), one cookie for each account (unbounded).
 
 use http::HeaderValue;
@@ -33,11 +35,19 @@ const LABEL: &[u8] = b"sigid device v1\n";
 
 /// A device that has signed in to the account it was checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Device([u8; ID_BYTES]);
+pub struct Device {
+    id: [u8; ID_BYTES],
+    issued_s: i64,
+}
 
 impl Device {
     pub(super) fn id(&self) -> &[u8; ID_BYTES] {
-        &self.0
+        &self.id
+    }
+
+    /// Whether it signed in under the password that the account has: who knew another one is a stranger.
+    pub fn is_current(&self, password_changed_s: Option<i64>) -> bool {
+        password_changed_s.is_none_or(|changed_s| self.issued_s >= changed_s)
     }
 }
 
@@ -53,7 +63,7 @@ impl Devices {
     pub fn find(&self, cookie: Option<&str>, account: &str, now_s: i64) -> Option<Device> {
         let (_, entry) = self.find_entry(cookie?, account)?;
         let age_s = now_s - entry.issued_s;
-        (-CLOCK_SKEW_S..DEVICE_LIFETIME_S).contains(&age_s).then_some(Device(entry.id))
+        (-CLOCK_SKEW_S..DEVICE_LIFETIME_S).contains(&age_s).then_some(Device { id: entry.id, issued_s: entry.issued_s })
     }
 
     /// The cookie of a device that has just signed in to `account`: `random` is 16 fresh random bytes, used where the
@@ -138,7 +148,7 @@ mod tests {
     #[test]
     fn a_device_is_known_to_its_account_and_to_no_other() {
         let cookie = value(&devices(1).issue(None, "ada@example.com", [7; 16], NOW_S));
-        let known = Some(Device([7; 16]));
+        let known = Some(Device { id: [7; 16], issued_s: NOW_S });
         let half = &cookie[..cookie.len() / 2];
         let mut forged = cookie.clone().into_bytes();
         forged[3] ^= 1;
@@ -173,11 +183,23 @@ mod tests {
         let again = value(&devices.issue(Some(&cookie), "2@example.com", [99; 16], NOW_S + 9));
         assert_eq!(
             devices.find(Some(&again), "2@example.com", NOW_S),
-            Some(Device([2; 16])),
+            Some(Device { id: [2; 16], issued_s: NOW_S + 9 }),
             "it stays the same device"
         );
         assert_eq!(again.split('.').count(), 4, "and takes no second place");
         assert!(again.len() <= DEVICE_COOKIE_BYTES_MAX);
         assert!(!again.contains("example"), "it names nobody");
+    }
+    #[test]
+    fn a_device_of_an_older_password_is_a_stranger() {
+        let device = Device { id: [7; 16], issued_s: NOW_S };
+        for (reason, changed_s, expected) in [
+            ("set before", Some(NOW_S - 1), true),
+            ("set in the same second", Some(NOW_S), true),
+            ("set after", Some(NOW_S + 1), false),
+            ("never set", None, true),
+        ] {
+            assert_eq!(device.is_current(changed_s), expected, "{reason}");
+        }
     }
 }

@@ -16,7 +16,7 @@ pub(super) enum Limit {
     KnownDevices,
     Registration,
     RegistrationNetwork,
-    Letters,
+    Notices,
     Guesses,
 }
 
@@ -30,7 +30,7 @@ impl Limit {
             Self::KnownDevices => "known_devices",
             Self::Registration => "registration",
             Self::RegistrationNetwork => "registration_network",
-            Self::Letters => "letters",
+            Self::Notices => "notices",
             Self::Guesses => "guesses",
         }
     }
@@ -44,7 +44,7 @@ pub(super) struct Tables {
     known_devices: Table,
     registration: Table,
     registration_network: Table,
-    letters: Table,
+    notices: Table,
     guesses: Table,
 }
 
@@ -59,7 +59,7 @@ impl Tables {
             known_devices: other(Limit::KnownDevices),
             registration: other(Limit::Registration),
             registration_network: other(Limit::RegistrationNetwork),
-            letters: other(Limit::Letters),
+            notices: other(Limit::Notices),
             guesses: other(Limit::Guesses),
         }
     }
@@ -73,7 +73,7 @@ impl Tables {
             Limit::KnownDevices => &self.known_devices,
             Limit::Registration => &self.registration,
             Limit::RegistrationNetwork => &self.registration_network,
-            Limit::Letters => &self.letters,
+            Limit::Notices => &self.notices,
             Limit::Guesses => &self.guesses,
         }
     }
@@ -87,7 +87,7 @@ impl Tables {
             &self.known_devices,
             &self.registration,
             &self.registration_network,
-            &self.letters,
+            &self.notices,
             &self.guesses,
         ]
     }

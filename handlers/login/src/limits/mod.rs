@@ -15,7 +15,7 @@
 //! | `device` | failures of one device that is known to the account ([`device`]) | it is a stranger again |
 //! | `known_devices` | attempts of all known devices of one account | they are strangers again |
 //! | `registration`, `registration_network` | registrations and recoveries from an address or /48 | until units come back |
-//! | `letters` | letters of one kind that strangers may have sent to one mailbox | none is sent for a while |
+//! | `notices` | letters that tell one mailbox of sign-ins | none is sent for a while |
 //! | `guesses` | codes and links, by what they are for and whose they are ([`Guesses`]) | locked for a while |
 //!
 //! A device that has signed in before is counted apart: strangers can lock the account, and the address, and its person
@@ -48,7 +48,7 @@ mod model;
 mod sql;
 mod table;
 
-pub use jobs::clear_stored;
+pub use jobs::{CHANGED_ROWS_MAX, CLEANUP_ROWS_MAX, DELTAS_MAX, clear_stored};
 
 use crate::limits::device::Device;
 use kinds::{Digests, Limit, Tables, network_rule, prefixes, shown};
@@ -83,8 +83,8 @@ pub const FEATURE: Feature = Feature {
     discovery: &[],
 };
 
-/// Letters of one kind that strangers may have sent to one mailbox in an hour.
-pub const LETTERS_PER_HOUR_MAX: u32 = 6;
+/// Letters in an hour that tell one mailbox of sign-ins from new devices.
+pub const NOTICES_PER_HOUR_MAX: u32 = 3;
 /// How much more a /48 may spend than a /64.
 pub const NETWORK_SHARES_MAX: u32 = 8;
 /// The longest an attempt waits for those before it.
@@ -213,28 +213,15 @@ impl Limits {
             .try_for_each(|(limit, rule, prefix)| self.spend(limit, self.key(limit, &prefix), rule, now_s))
     }
 
-    /// Before a letter that lets somebody unknown recover an account is put in the queue. When it is refused, answer as if
-    /// it had been sent, and send nothing: the links of those of the last hour do what this one would.
+    /// Before a letter that tells of a sign-in. When it is refused, send nothing: the mailbox knows already. Whoever
+    /// could have it refused has been told of to its owner as often. Limited also where budgets are off, for nobody asked
+    /// for the letter.
     ///
     /// # Errors
-    /// The mailbox had [`LETTERS_PER_HOUR_MAX`] such letters.
-    pub fn begin_letter(&self, email_key: &str, now_s: i64) -> Result<(), Refused> {
-        self.spend_letter(b"recovery", email_key, now_s)
-    }
-
-    /// Before a letter that confirms a registration. When it is refused, say so: an earlier letter confirms another
-    /// registration, with another password, perhaps not of this person.
-    ///
-    /// # Errors
-    /// The mailbox had [`LETTERS_PER_HOUR_MAX`] such letters.
-    pub fn begin_registration_letter(&self, email_key: &str, now_s: i64) -> Result<(), Refused> {
-        self.spend_letter(b"registration", email_key, now_s)
-    }
-
-    fn spend_letter(&self, kind: &[u8], email_key: &str, now_s: i64) -> Result<(), Refused> {
-        let rule = Rule::lock(LETTERS_PER_HOUR_MAX, 60 * MINUTE_S, 60 * MINUTE_S);
-        let key = self.digests.of(&[Limit::Letters.name().as_bytes(), kind, email_key.as_bytes()]);
-        self.spend(Limit::Letters, key, rule, now_s)
+    /// The mailbox had [`NOTICES_PER_HOUR_MAX`] such letters.
+    pub fn begin_notice(&self, email_key: &str, now_s: i64) -> Result<(), Refused> {
+        let rule = Rule::lock(NOTICES_PER_HOUR_MAX, 60 * MINUTE_S, 60 * MINUTE_S);
+        self.take(Limit::Notices, self.key(Limit::Notices, email_key.as_bytes()), rule, now_s)
     }
 
     /// Forgives an account's failures, on all nodes: after a recovery, or because an administrator says so.
@@ -326,9 +313,10 @@ impl Limits {
     }
 
     fn spend(&self, limit: Limit, key: u128, rule: Rule, now_s: i64) -> Result<(), Refused> {
-        if self.settings.is_off {
-            return Ok(());
-        }
+        if self.settings.is_off { Ok(()) } else { self.take(limit, key, rule, now_s) }
+    }
+
+    fn take(&self, limit: Limit, key: u128, rule: Rule, now_s: i64) -> Result<(), Refused> {
         self.exchange.wake();
         let now_us = now_s * US;
         match self.tables.of(limit).spend(key, rule, 1, self.is_shared, now_us) {

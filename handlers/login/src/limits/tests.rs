@@ -186,11 +186,17 @@ fn registrations_and_letters_have_their_own_budgets() {
     assert!(limits.begin_registration(at(1), NOW_S + 2).is_ok(), "one comes back each two seconds");
     let passed = (0..1000).filter(|n| limits.begin_registration(v6(*n), NOW_S).is_ok()).count();
     assert_eq!(passed, 240, "a /48");
-    let letters = (0..20).filter(|_| limits.begin_letter(ADA, NOW_S).is_ok()).count();
-    assert_eq!(letters, 6);
-    assert!(limits.begin_letter("bob@example.com", NOW_S).is_ok());
-    assert!(limits.begin_registration_letter(ADA, NOW_S).is_ok(), "a flood of one kind leaves room for the other");
-    assert!(limits.begin_letter(ADA, NOW_S + 3600).is_ok());
+}
+
+#[test]
+fn a_mailbox_is_told_of_few_sign_ins_also_where_budgets_are_off() {
+    for is_off in [false, true] {
+        let limits = limits(LimitSettings { is_off, ..SETTINGS });
+        let told = (0..20).filter(|_| limits.begin_notice(ADA, NOW_S).is_ok()).count();
+        assert_eq!(told, NOTICES_PER_HOUR_MAX as usize, "off: {is_off}");
+        assert!(limits.begin_notice("bob@example.com", NOW_S).is_ok(), "another mailbox, off: {is_off}");
+        assert!(limits.begin_notice(ADA, NOW_S + 3600).is_ok(), "an hour later, off: {is_off}");
+    }
 }
 
 #[test]
@@ -214,7 +220,6 @@ fn nothing_is_limited_when_budgets_are_off() {
         for _ in 0..2000 {
             fail(&limits, ADA, at(1), None).await.unwrap();
             limits.begin_registration(at(1), NOW_S).unwrap();
-            limits.begin_letter(ADA, NOW_S).unwrap();
         }
     });
 }

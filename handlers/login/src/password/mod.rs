@@ -24,7 +24,9 @@
 //!
 //! Rejected: a pepper (it would make hashes worthless to whoever steals only the database, and all accounts worthless
 //! to whoever loses the key; the database is already useless without guessing); wrapping imported hashes in Argon2id
-//! at import (a second chain of formats forever, for hashes that one login replaces).
+//! at import (a second chain of formats forever, for hashes that one login replaces); wasting on unknown addresses what
+//! imported hashes cost, in their share (who has signed in since would stand out instead, and a storm at addresses that
+//! nobody has would cost what the dearest import does).
 
 mod foreign;
 mod policy;

@@ -92,6 +92,17 @@ impl StoredHash {
         self.recipe.check(memory_kib_max, self.salt.len(), self.output.len())
     }
 
+    /// The most that a hash of this recipe may cost, in words for whoever brings one.
+    pub fn most(&self) -> &'static str {
+        match self.recipe {
+            Recipe::Argon2 { .. } => "Argon2 may take 64 passes, 64 lanes, and write 4 GiB in all passes",
+            Recipe::Bcrypt { .. } | Recipe::BcryptSha256 { .. } => "bcrypt may have a cost of 15",
+            Recipe::Scrypt { .. } | Recipe::FirebaseScrypt { .. } => "scrypt may mix 1 GiB in all lanes",
+            Recipe::Pbkdf2 { .. } => "PBKDF2 may take 2000000 iterations, and 4000000 over all blocks of its output",
+            Recipe::Sha256Crypt { .. } | Recipe::Sha512Crypt { .. } => "SHA-crypt may take 1000000 rounds",
+        }
+    }
+
     /// Whether it is what would be made today.
     pub fn is_current(&self, cost: Cost) -> bool {
         let is_whole = self.salt.len() >= SALT_BYTES && self.output.len() == sigid_io::hash_pool::OUTPUT_BYTES;

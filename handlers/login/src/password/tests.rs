@@ -132,6 +132,29 @@ fn what_is_written_is_read_as_the_same() {
 }
 
 #[test]
+fn the_most_that_a_hash_may_cost_is_said_as_it_is() {
+    use sigid_io::hash_pool::recipe::{
+        ARGON2_WORK_KIB_MAX, BCRYPT_COST_MAX, ITERATIONS_MAX, PARALLELISM_MAX, PBKDF2_ITERATIONS_MAX,
+        PBKDF2_ROUNDS_MAX, SCRYPT_WORK_KIB_MAX, SHA_CRYPT_ROUNDS_MAX,
+    };
+    let gib = |kib: u64| format!("{} GiB", kib / (1024 * 1024));
+    for (algorithm, numbers) in [
+        ("Argon2", vec![format!("{ITERATIONS_MAX} passes, {PARALLELISM_MAX} lanes"), gib(ARGON2_WORK_KIB_MAX)]),
+        ("bcrypt", vec![format!("a cost of {BCRYPT_COST_MAX}")]),
+        ("scrypt", vec![gib(SCRYPT_WORK_KIB_MAX)]),
+        ("PBKDF2", vec![format!("{PBKDF2_ITERATIONS_MAX} iterations"), format!("and {PBKDF2_ROUNDS_MAX} over")]),
+        ("SHA-crypt", vec![format!("{SHA_CRYPT_ROUNDS_MAX} rounds")]),
+    ] {
+        let hashes = FOREIGN.iter().chain([&("Firebase", FIREBASE)]).map(|(_, text)| StoredHash::parse(text).unwrap());
+        let told: Vec<&str> = hashes.map(|hash| hash.most()).filter(|most| most.starts_with(algorithm)).collect();
+        assert!(!told.is_empty(), "{algorithm}");
+        for most in told {
+            assert!(numbers.iter().all(|number| most.contains(number)), "{algorithm}: {most}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_password_hash_is_refused() {
     use StoredFault::{Malformed, NoPassword, Short, Unknown};
     let long = "x".repeat(STORED_TEXT_BYTES_MAX + 1);

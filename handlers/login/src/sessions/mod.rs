@@ -16,16 +16,22 @@
 //!
 //! Last-seen times are kept in memory and written in one statement now and then: never a write for a request.
 //!
+//! Whoever signs in from a device that the account does not know is told of to its owner ([`notice`]).
+//!
 //! Limits: [`config::SessionCookie`]; [`SEEN_MAX`] sessions are remembered between two writes, more wait for their next
 //! request. Attacks considered: fixation (above), theft (binding, where it is switched on), a digest found in a dump
 //! (no cookie can be made of it), another row's id with one's own value (the digest is compared in the row).
 
 pub mod config;
+pub mod notice;
+mod place;
 pub(crate) mod sql;
+
+pub use place::network;
 
 use crate::accounts::{self, UserState};
 use crate::keys::Keys;
-use config::{Binding, SessionCookie};
+use config::{Binding, SESSION_LIFETIME_S_MAX, SessionCookie};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 use sigid_core::ids::{ClientId, SessionId, TenantId, UserId};
@@ -72,6 +78,11 @@ pub struct Sessions {
 impl Sessions {
     pub fn new(settings: SessionCookie) -> Self {
         Self { settings, seen: Mutex::default() }
+    }
+
+    /// When it was last seen, as far as the database has not been told.
+    fn seen_s(&self, session: SessionId) -> Option<i64> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&session).copied()
     }
 
     fn see(&self, session: SessionId, now_s: i64) {
@@ -172,6 +183,7 @@ pub async fn end(change: &mut Change<'_>, keys: &Keys, user: UserId, session: Se
     if !sql::end(change.tx(), user, session, now_s).await? {
         return Ok(false);
     }
+    change.refresh();
     let handed = sql::load_handed(change.tx(), &[session]).await?;
     accounts::mark_sessions(change, keys, handed).await?;
     Ok(true)
@@ -251,6 +263,7 @@ fn is_alive(
 ) -> bool {
     let settings = &sessions.settings;
     let begun_s = created_s(stored.session_id);
+    let seen_s = sessions.seen_s(stored.session_id).unwrap_or(0).max(stored.seen_s);
     let is_bound =
         stored.binding.is_none() || stored.binding == binding(settings.binding, address, &user_agent(headers));
     // Someone who deletes their account may still come back to keep it.
@@ -259,7 +272,7 @@ fn is_alive(
         && is_bound
         && now_s < stored.expires_s
         && now_s.saturating_sub(begun_s) < settings.absolute_lifetime_s
-        && now_s.saturating_sub(stored.seen_s) <= settings.idle_timeout_s
+        && now_s.saturating_sub(seen_s) <= settings.idle_timeout_s
 }
 
 /// `<32 hexadecimal digits>.<opaque value>`: its id and digest, unless it is a forgery.

@@ -78,6 +78,17 @@ pub(super) async fn list(
         .collect()
 }
 
+/// Whether the person had another session not later than this one, as far as sessions are kept.
+pub(super) async fn has_earlier(tx: &mut Tx<'_>, user: UserId, session: SessionId) -> Result<bool, PgFault> {
+    let row = tx
+        .query_one(
+            "select exists (select from auth.sessions where user_id = $1 and created_at <= $3 and session_id <> $2)",
+            &[user.as_uuid(), session.as_uuid(), &created_at(session)],
+        )
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
 /// Ends one session of the person; false when it is not theirs or over.
 pub(super) async fn end(tx: &mut Tx<'_>, user: UserId, session: SessionId, now_s: i64) -> Result<bool, PgFault> {
     let ended = tx
@@ -145,15 +156,21 @@ pub(super) async fn insert_client(
     .map(|_| ())
 }
 
-/// Moves the last-seen times of many sessions at once.
+/// Moves the last-seen times of many sessions at once. One that somebody holds is passed over, so that this, which takes
+/// sessions of many people in any order, waits for nobody; it is seen again at its next request.
 pub(super) async fn touch(tx: &mut Tx<'_>, seen: &[(SessionId, i64)]) -> Result<(), PgFault> {
     let ids: Vec<Uuid> = seen.iter().map(|(session, _)| *session.as_uuid()).collect();
     let times: Vec<SystemTime> = seen.iter().map(|(session, _)| created_at(*session)).collect();
     let moments: Vec<SystemTime> = seen.iter().map(|(_, at_s)| system_time(*at_s)).collect();
     tx.execute(
-        "update auth.sessions s set seen_at = seen.seen_at
-         from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) as seen (session_id, created_at, seen_at)
-         where s.session_id = seen.session_id and s.created_at = seen.created_at and s.seen_at < seen.seen_at",
+        "with free as (
+           select s.session_id, s.created_at, seen.seen_at
+           from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) as seen (session_id, created_at, seen_at)
+           join auth.sessions s on s.session_id = seen.session_id and s.created_at = seen.created_at
+           where s.seen_at < seen.seen_at for no key update of s skip locked
+         )
+         update auth.sessions s set seen_at = free.seen_at from free
+         where s.session_id = free.session_id and s.created_at = free.created_at",
         &[&ids, &times, &moments],
     )
     .await

@@ -85,7 +85,10 @@ pub struct SessionRow {
     pub since_s: i64,
     pub seen_s: i64,
     /// Where it was made, as far as it is known; shown as it is.
+    /// The network it began in, as 203.0.113.0/24.
     pub address: String,
+    /// That is the reader's network now.
+    pub is_near: bool,
 }
 
 /// Field [`Field::CurrentPassword`] (where there is one).

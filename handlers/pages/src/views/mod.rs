@@ -9,11 +9,13 @@ mod sign_in;
 pub(crate) use account::NAV;
 pub use account::{Deleting, Deletion, EmailChange, PasswordChange, Profile, ProfileValues, SessionRow, Sessions};
 pub use catcher::{CatcherList, CatcherMessage, CatcherRow};
+pub(crate) use sign_in::Elsewhere;
 pub use sign_in::{
     Confirm, ConfirmWhat, ErrorPage, LoggedOut, Login, Logout, MailSent, NewPassword, NewPasswordFor, Recover,
     Register, SentFor, Wait,
 };
 
+use crate::catalog::Words;
 use crate::frame::Frame;
 
 /// A page that can be shown.
@@ -66,11 +68,11 @@ pub enum Notice {
 
 impl Notice {
     pub(crate) fn is_good(&self) -> bool {
-        !matches!(self, Self::SignInFirst | Self::SessionEnded)
+        !matches!(self, Self::SignInFirst | Self::SessionEnded | Self::DeletionBegun)
     }
 
-    pub(crate) fn text(&self, locale: crate::Locale) -> String {
-        let plain = |id| crate::text(locale, id, &[]);
+    pub(crate) fn text(&self, words: Words<'_>) -> String {
+        let plain = |id| words.text(id, &[]);
         match self {
             Self::Verified => plain("notice-verified"),
             Self::PasswordSet => plain("notice-password-set"),
@@ -82,8 +84,8 @@ impl Notice {
             Self::EmailAsked => plain("notice-email-asked"),
             Self::EmailChanged => plain("notice-email-changed"),
             Self::EmailTakenBack => plain("notice-email-taken-back"),
-            Self::DeviceEnded(device) => crate::text(locale, "notice-device-ended", &[("device", device)]),
-            Self::OthersEnded(count) => crate::catalog::count(locale, "notice-others-ended", *count),
+            Self::DeviceEnded(device) => words.text("notice-device-ended", &[("device", device)]),
+            Self::OthersEnded(count) => words.count("notice-others-ended", *count),
             Self::DeletionBegun => plain("notice-deletion-begun"),
             Self::Kept => plain("notice-kept"),
         }

@@ -1,7 +1,6 @@
 //! Before a person is signed in: sign-in, registration, recovery, and the pages between.
 
 use super::{Notice, Page};
-use crate::catalog;
 use crate::field::{Faults, Field};
 use crate::frame::Frame;
 use crate::{paths, when};
@@ -69,6 +68,8 @@ pub struct NewPassword {
     pub link: String,
     pub email: String,
     pub new_for: NewPasswordFor,
+    /// Asks for the name as well, with this one there; an empty answer leaves what is there.
+    pub display_name: Option<String>,
     pub faults: Faults,
 }
 
@@ -153,6 +154,33 @@ impl ErrorPage {
         Self::new("error-request-title", "error-request-text", request_id)
     }
 
+    /// There is such a page, and it does not take this method.
+    pub(crate) fn another_method(request_id: &str) -> Self {
+        Self::new("error-method-title", "error-method-text", request_id)
+    }
+
+    pub(crate) fn too_large(request_id: &str) -> Self {
+        Self::new("error-large-title", "error-large-text", request_id)
+    }
+
+    /// The tenant of an application has closed its sign-in.
+    pub fn sign_in_closed(request_id: &str) -> Self {
+        Self::new("error-closed-title", "error-closed-text", request_id)
+    }
+
+    /// Nobody new is taken.
+    pub fn registration_closed(request_id: &str) -> Self {
+        Self::new("error-no-registration-title", "error-no-registration-text", request_id)
+    }
+
+    /// The way on: where it leads, and what it says.
+    fn way_on(&self) -> (&'static str, &'static str) {
+        match self.title_id {
+            "error-no-registration-title" => (paths::LOGIN, "error-no-registration-button"),
+            _ => (paths::ACCOUNT, "error-account"),
+        }
+    }
+
     fn new(title_id: &'static str, text_id: &'static str, request_id: &str) -> Self {
         Self { title_id, text_id, request_id: request_id.to_owned(), developer: None }
     }
@@ -177,6 +205,11 @@ impl SentFor {
 }
 
 impl ConfirmWhat {
+    /// A stranger may have begun it. Who takes an address back undoes what a stranger did.
+    fn is_an_offer(self) -> bool {
+        self != Self::EmailUndo
+    }
+
     fn action(self) -> &'static str {
         match self {
             Self::Registration => paths::VERIFY,
@@ -340,8 +373,28 @@ struct WaitHtml<'a> {
 
 impl Page for Wait {
     fn html(&self, frame: &Frame<'_>) -> Result<String, askama::Error> {
-        let wait = when::wait(frame.locale(), self.retry_after_s);
-        WaitHtml { f: frame, text: catalog::text(frame.locale(), "wait-text", &[("wait", &wait)]) }.render()
+        let wait = when::wait(frame.words(), self.retry_after_s);
+        WaitHtml { f: frame, text: frame.words().text("wait-text", &[("wait", &wait)]) }.render()
+    }
+}
+
+/// What is shown under a host that is not ours.
+pub(crate) struct Elsewhere {
+    pub issuer: String,
+}
+
+#[derive(Template)]
+#[template(path = "elsewhere.html")]
+struct ElsewhereHtml<'a> {
+    f: &'a Frame<'a>,
+    address: &'a str,
+    account: String,
+}
+
+impl Page for Elsewhere {
+    fn html(&self, frame: &Frame<'_>) -> Result<String, askama::Error> {
+        let account = format!("{}{}", self.issuer, paths::ACCOUNT);
+        ElsewhereHtml { f: frame, address: &self.issuer, account }.render()
     }
 }
 

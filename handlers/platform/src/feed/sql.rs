@@ -6,10 +6,14 @@ use sigid_core::ids::{ClientId, Kid, TenantId};
 use sigid_core::jwk::{JwkSet, PublicKey};
 use sigid_core::marks::MarkKey;
 use sigid_core::secret::Digest32;
-use sigid_edge::tables::{AuthMethod, Change, ClientEntry, KeyEntry, KeyState, Mark, SecretEntry, TenantEntry};
+use sigid_edge::brand::TenantBrand;
+use sigid_edge::tables::{
+    AuthMethod, Change, ClientEntry, KeyEntry, KeyState, Mark, SecretEntry, SignInRules, TenantEntry,
+};
 use sigid_io::clock::{system_time, unix_s};
 use sigid_io::pg::{PgFault, Row, Tx};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 use uuid::Uuid;
 
@@ -105,8 +109,16 @@ pub(super) async fn load_named(tx: &mut Tx<'_>, named: &Named) -> Result<Vec<Cha
     let clients: Vec<&str> = named.clients.iter().map(ClientId::as_str).collect();
     let keys: Vec<&str> = named.keys.iter().map(Kid::as_str).collect();
     if !tenants.is_empty() {
-        let rows =
-            tx.query("select tenant_id, state from control.tenants where tenant_id = any($1)", &[&tenants]).await?;
+        let rows = tx
+            .query(
+                "select t.tenant_id, t.state, s.methods, s.takes_new,
+                        b.name, b.accent, encode(b.logo_digest, 'hex'), b.privacy_uri, b.terms_uri, b.is_operator
+                 from control.tenants t left join control.tenant_sign_in s on s.tenant_id = t.tenant_id
+                 left join control.tenant_brands b on b.tenant_id = t.tenant_id
+                 where t.tenant_id = any($1)",
+                &[&tenants],
+            )
+            .await?;
         for change in rows.iter().map(tenant_of) {
             let change = change?;
             if let Change::Tenant(id, _) = &change {
@@ -132,7 +144,7 @@ pub(super) async fn load_named(tx: &mut Tx<'_>, named: &Named) -> Result<Vec<Cha
         let rows = tx
             .query(
                 "select client_id, tenant_id, state, token_endpoint_auth_method, grant_types, scope, resources, redirect_uris, jwks,
-                        metadata->>'token_endpoint_auth_signing_alg'
+                        metadata->>'token_endpoint_auth_signing_alg', client_name
                  from control.clients where client_id = any($1)",
                 &[&clients],
             )
@@ -163,8 +175,17 @@ pub(super) async fn load_named(tx: &mut Tx<'_>, named: &Named) -> Result<Vec<Cha
 /// Everything alive.
 pub(super) async fn load_all(tx: &mut Tx<'_>, now_s: i64) -> Result<Vec<Change>, PgFault> {
     let mut changes = Vec::new();
-    for row in tx.query("select tenant_id, state from control.tenants", &[]).await? {
-        changes.push(tenant_of(&row)?);
+    let rows = tx
+        .query(
+            "select t.tenant_id, t.state, s.methods, s.takes_new,
+                    b.name, b.accent, encode(b.logo_digest, 'hex'), b.privacy_uri, b.terms_uri, b.is_operator
+             from control.tenants t left join control.tenant_sign_in s on s.tenant_id = t.tenant_id
+             left join control.tenant_brands b on b.tenant_id = t.tenant_id",
+            &[],
+        )
+        .await?;
+    for row in &rows {
+        changes.push(tenant_of(row)?);
     }
     let secrets = secrets_of(tx.query("select client_id, digest, expires_at from control.client_secrets", &[]).await?)?;
     let audiences = audiences_of(
@@ -173,7 +194,7 @@ pub(super) async fn load_all(tx: &mut Tx<'_>, now_s: i64) -> Result<Vec<Change>,
     let rows = tx
         .query(
             "select client_id, tenant_id, state, token_endpoint_auth_method, grant_types, scope, resources, redirect_uris, jwks,
-                        metadata->>'token_endpoint_auth_signing_alg'
+                        metadata->>'token_endpoint_auth_signing_alg', client_name
              from control.clients",
             &[],
         )
@@ -201,7 +222,28 @@ pub(super) async fn load_all(tx: &mut Tx<'_>, now_s: i64) -> Result<Vec<Change>,
 fn tenant_of(row: &Row) -> Result<Change, PgFault> {
     let tenant_id = TenantId::from_uuid(row.try_get(0)?);
     let state: &str = row.try_get(1)?;
-    Ok(Change::Tenant(tenant_id, Some(TenantEntry { tenant_id, is_active: state == "active", generation: 0 })))
+    // No row: it has decided nothing.
+    let sign_in = match row.try_get::<_, Option<bool>>(3)? {
+        Some(takes_new) => SignInRules { methods: row.try_get(2)?, takes_new },
+        None => SignInRules::default(),
+    };
+    let brand = brand_of(row)?;
+    Ok(Change::Tenant(
+        tenant_id,
+        Some(TenantEntry { sign_in, brand, ..TenantEntry::new(tenant_id, state == "active") }),
+    ))
+}
+
+fn brand_of(row: &Row) -> Result<Option<Arc<TenantBrand>>, PgFault> {
+    let Some(name) = row.try_get::<_, Option<String>>(4)? else { return Ok(None) };
+    Ok(Some(Arc::new(TenantBrand {
+        name,
+        accent: row.try_get(5)?,
+        logo: row.try_get(6)?,
+        privacy_uri: row.try_get(7)?,
+        terms_uri: row.try_get(8)?,
+        is_operator: row.try_get(9)?,
+    })))
 }
 
 fn secrets_of(rows: Vec<Row>) -> Result<HashMap<String, Vec<SecretEntry>>, PgFault> {
@@ -241,6 +283,7 @@ fn clients_of(
         let jwks: Option<serde_json::Value> = row.try_get(8)?;
         let entry = ClientEntry {
             client_id: client_id.clone(),
+            client_name: row.try_get(10)?,
             tenant_id: TenantId::from_uuid(row.try_get(1)?),
             is_active: state == "active",
             auth_method,

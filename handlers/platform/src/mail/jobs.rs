@@ -11,6 +11,7 @@ use sigid_edge::backend::Backend;
 use sigid_edge::feature::JobFault;
 use sigid_io::backend::{BoxFuture, spawn};
 use sigid_io::clock::{self, system_time};
+use sigid_io::fail::Point;
 use sigid_io::mail::{Message, SendFault, Sender};
 use sigid_io::pg::{PgFault, Pool, Scope};
 use sigid_io::rng;
@@ -100,7 +101,7 @@ async fn handle(backend: &Arc<Backend>, mailer: &Arc<Mailer>, claimed: Claimed) 
 
 async fn attempt(backend: &Arc<Backend>, mailer: &Mailer, claimed: &Claimed) -> Outcome {
     let queued = &claimed.queued;
-    if let Some(outcome) = model::refuse(claimed.is_crowd, queued.created_s, queued.now_s) {
+    if let Some(outcome) = model::refuse(queued.created_s, queued.now_s) {
         return outcome;
     }
     let again = |fault| {
@@ -116,15 +117,17 @@ async fn attempt(backend: &Arc<Backend>, mailer: &Mailer, claimed: &Claimed) -> 
     };
     let Some(sender) = &mailer.sender else { return again(SendFault::Temporary("no provider")) };
     let sent = send(sender, mailer, queued, text).await;
-    match sent {
-        Ok(()) => Outcome::Sent,
-        Err(fault) => again(fault),
+    let heard = backend.pools.pool(Plane::Async).reach(Point::MailSent).await;
+    match (sent, heard) {
+        (Ok(()), Ok(())) => Outcome::Sent,
+        (Ok(()), Err(_)) => again(SendFault::Temporary("fail point")),
+        (Err(fault), _) => again(fault),
     }
 }
 
 async fn prepare(backend: &Arc<Backend>, queued: &Queued) -> Result<Prepared, PrepareFault> {
     if queued.template == TEST_TEMPLATE {
-        return Ok(Prepared::Send(test_letter()));
+        return Ok(if queued.is_crowd { Prepared::Drop("too many") } else { Prepared::Send(test_letter()) });
     }
     let Some(Preparer(prepare)) = backend.settings.find() else { return Err(PrepareFault("no such template")) };
     prepare(backend.clone(), queued.clone()).await

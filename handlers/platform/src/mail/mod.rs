@@ -4,8 +4,8 @@
 //! ```text
 //!            enqueue                    claim: attempts + 1, next_at = lease's end, commit
 //!  (change) ───────> queued ──────────────────────────────> prepare ──> send ──> sent
-//!                      ^  │ \                                  │          │
-//!                      │  │  └─ more than LETTERS_HOURLY_MAX   └ Drop ──> dropped
+//!                      ^  │                                    │          │
+//!                      │  │                                    └ Drop ──> dropped
 //!                      │  └──── older than LETTER_LIFE_S ───────────────> dead
 //!                      └── next_at = backoff + jitter <── temporary fault ┘
 //!                                                         permanent fault ──> dead
@@ -22,8 +22,9 @@
 //!   not used: it serializes commits across the cluster.
 //!
 //! Attacks considered: mail as a weapon (at most [`LETTERS_HOURLY_MAX`] letters of a kind to one mailbox in an hour, in
-//! whatever spelling of it; the rest are dropped, counted, and look the same to who asked); a header smuggled into an address
-//! (`sigid_io::mail`); a poisoned link (links are made from the configured issuer when the letter is prepared, never from a
+//! whatever spelling of it; the rest are dropped, counted, and look the same to who asked; counted in the rows themselves,
+//! so that nothing is used up by a request that failed, and a spared one only where no earlier letter would do:
+//! [`Queued::is_crowd`]); a header smuggled into an address (`sigid_io::mail`); a poisoned link (links are made from the configured issuer when the letter is prepared, never from a
 //! request); a relay that refuses for days (dead after [`LETTER_LIFE_S`], with an event); what a relay said in a log
 //! (fixed words only).
 
@@ -132,6 +133,8 @@ pub struct Queued {
     pub attempts: i32,
     /// When it was claimed.
     pub now_s: i64,
+    /// [`LETTERS_HOURLY_MAX`] like it went to this mailbox in the hour before: to be dropped, unless those would not do.
+    pub is_crowd: bool,
 }
 
 /// What becomes of a letter when its turn comes.
@@ -220,9 +223,14 @@ fn mail_id(now_s: i64) -> Uuid {
     Builder::from_unix_timestamp_millis(now_ms, &rng::random()).into_uuid()
 }
 
-/// The mailbox, however it is spelt.
+/// The mailbox, however it is spelt: for counting only. Most mail systems deliver `ann+tag@` to `ann@`; where one does
+/// not, its people share a limit.
 fn key_of(recipient: &str) -> String {
-    Address::parse(recipient).map_or_else(|_| recipient.trim().to_lowercase(), |address| address.key)
+    let key = Address::parse(recipient).map_or_else(|_| recipient.trim().to_lowercase(), |address| address.key);
+    match key.rsplit_once('@').and_then(|(local, domain)| Some((local.split_once('+')?.0, domain))) {
+        Some((local, domain)) if !local.is_empty() => format!("{local}@{domain}"),
+        _ => key,
+    }
 }
 
 /// The address as mail systems take it: the domain in ASCII.
@@ -252,6 +260,8 @@ mod tests {
             ("case", "Ann@EXAMPLE.org", "ann@example.org", "Ann@example.org"),
             ("another script", "ann@bücher.example", "ann@xn--bcher-kva.example", "ann@xn--bcher-kva.example"),
             ("no address", " Ann ", "ann", " Ann "),
+            ("a tag", "Ann+shop+2@example.org", "ann@example.org", "Ann+shop+2@example.org"),
+            ("nothing but a tag", "+shop@example.org", "+shop@example.org", "+shop@example.org"),
         ] {
             assert_eq!((key_of(recipient).as_str(), wire_address(recipient).as_str()), (key, wire), "{reason}");
         }

@@ -12,11 +12,8 @@ pub(super) enum Outcome {
     Dead(&'static str),
 }
 
-/// Why a letter is not even prepared: too many like it, or too old.
-pub(super) fn refuse(is_crowd: bool, created_s: i64, now_s: i64) -> Option<Outcome> {
-    if is_crowd {
-        return Some(Outcome::Dropped("too many"));
-    }
+/// Why a letter is not even prepared: too old.
+pub(super) fn refuse(created_s: i64, now_s: i64) -> Option<Outcome> {
     (now_s - created_s >= LETTER_LIFE_S).then_some(Outcome::Dead("too old"))
 }
 
@@ -63,14 +60,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_many_or_too_old_is_not_prepared() {
-        for (reason, is_crowd, age_s, expected) in [
-            ("fresh", false, 0, None),
-            ("nearly too old", false, LETTER_LIFE_S - 1, None),
-            ("too old", false, LETTER_LIFE_S, Some(Outcome::Dead("too old"))),
-            ("one too many", true, 0, Some(Outcome::Dropped("too many"))),
+    fn what_is_too_old_is_not_prepared() {
+        for (reason, age_s, expected) in [
+            ("fresh", 0, None),
+            ("nearly too old", LETTER_LIFE_S - 1, None),
+            ("too old", LETTER_LIFE_S, Some(Outcome::Dead("too old"))),
         ] {
-            assert_eq!(refuse(is_crowd, 0, age_s), expected, "{reason}");
+            assert_eq!(refuse(0, age_s), expected, "{reason}");
         }
     }
 }

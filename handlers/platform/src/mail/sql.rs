@@ -11,8 +11,6 @@ use uuid::Uuid;
 pub(super) struct Claimed {
     pub queued: Queued,
     created_at: SystemTime,
-    /// There were enough like it in the hour before it.
-    pub is_crowd: bool,
 }
 
 pub(super) async fn insert(
@@ -40,13 +38,15 @@ pub(super) async fn insert(
     .map(|_| ())
 }
 
-/// Takes at most `count` letters that are due.
+/// Takes at most `count` letters that are due. Of a crowd, those before a letter are those that were taken before it, and
+/// those that come first in the order of the queue: ids of one second have none. What was dropped does not count, and is in
+/// no index that this reads.
 pub(super) async fn claim(tx: &mut Tx<'_>, count: i64, now_s: i64) -> Result<Vec<Claimed>, PgFault> {
     let rows = tx
         .query(
             "with due as (
                select mail_id, created_at from async.mail where state = 'queued' and next_at <= $1
-               order by next_at limit $2 for update skip locked
+               order by next_at, created_at, mail_id limit $2 for update skip locked
              )
              update async.mail m set attempts = m.attempts + 1, next_at = $3
              from due where m.mail_id = due.mail_id and m.created_at = due.created_at
@@ -54,8 +54,8 @@ pub(super) async fn claim(tx: &mut Tx<'_>, count: i64, now_s: i64) -> Result<Vec
                m.attempts = 1 and m.recipient_key <> '' and $4 <= (select count(*) from (
                  select from async.mail other
                  where other.recipient_key = m.recipient_key and other.template = m.template and other.state <> 'dropped'
-                   and other.created_at > m.created_at - interval '1 hour'
-                   and (other.created_at, other.mail_id) < (m.created_at, m.mail_id)
+                   and other.created_at > m.created_at - interval '1 hour' and other.mail_id <> m.mail_id
+                   and (other.attempts > 0 or (other.created_at, other.mail_id) < (m.created_at, m.mail_id))
                  limit $4) as others)",
             &[&system_time(now_s), &count, &system_time(now_s + LEASE_S), &LETTERS_HOURLY_MAX],
         )
@@ -75,8 +75,9 @@ fn read(row: &Row, now_s: i64) -> Result<Claimed, PgFault> {
         created_s: unix_s(created_at),
         attempts: row.try_get(7)?,
         now_s,
+        is_crowd: row.try_get(8)?,
     };
-    Ok(Claimed { queued, created_at, is_crowd: row.try_get(8)? })
+    Ok(Claimed { queued, created_at })
 }
 
 /// `false` when the claim was no longer ours.

@@ -12,7 +12,9 @@
 //! across the cluster (DESIGN section 3). A ring that fails is no fault: the readers poll as well. It returns
 //! the news, so that a cold handler can push them to the shards of its own process before it answers.
 //!
-//! The moment is handed in ([`Act::now_s`]) and never the database's, so that a test clock moves everything.
+//! The moment is handed in ([`Act::now_s`]) and never the database's, so that a test clock moves everything. A change that
+//! kills what was issued takes it again once it holds the rows that issuing needs ([`Change::refresh`]): whatever was
+//! issued while it waited for them is dead too.
 //!
 //! Attacks considered: a revocation that is durable while its news is lost (one transaction); news of a
 //! change that was rolled back (the same); event data that leaks (callers put identifiers there, never
@@ -23,6 +25,7 @@ mod sql;
 use serde_json::Value;
 use sigid_core::ids::{ClientId, Kid, TenantId};
 use sigid_core::marks::MarkKey;
+use sigid_io::clock::Clock;
 use sigid_io::fail::Point;
 use sigid_io::pg::{PgFault, Pool, Scope, Tx, notify};
 
@@ -73,13 +76,26 @@ pub struct Change<'p> {
     pool: &'p Pool,
     tx: Tx<'p>,
     act: Act<'p>,
+    clock: Option<Clock>,
     news: Vec<News>,
 }
 
 impl<'p> Change<'p> {
     /// Begins a transaction in `scope`.
     pub async fn begin(pool: &'p Pool, scope: Scope, act: Act<'p>) -> Result<Self, PgFault> {
-        Ok(Self { pool, tx: pool.begin(scope).await?, act, news: Vec::new() })
+        Ok(Self { pool, tx: pool.begin(scope).await?, act, clock: None, news: Vec::new() })
+    }
+
+    /// The clock that [`Self::refresh`] reads.
+    #[must_use]
+    pub fn with_clock(self, clock: &Clock) -> Self {
+        Self { clock: Some(clock.clone()), ..self }
+    }
+
+    /// Takes the moment again, if a clock was given; it never goes back.
+    pub fn refresh(&mut self) {
+        let now_s = self.clock.as_ref().map_or(self.act.now_s, Clock::now_s);
+        self.act.now_s = self.act.now_s.max(now_s);
     }
 
     /// The transaction, for the area's own statements.

@@ -37,9 +37,19 @@ pub const FEATURE: Feature = Feature {
     section: None,
     routes: &[],
     jobs: &[],
-    events: &["tenant.created", "tenant.disabled", "tenant.enabled", "tenant.tokens_revoked"],
+    events: &[
+        BRAND_CHANGED,
+        BRAND_CLEARED,
+        "tenant.created",
+        "tenant.disabled",
+        "tenant.enabled",
+        "tenant.tokens_revoked",
+    ],
     discovery: &[],
 };
+
+pub(crate) const BRAND_CHANGED: &str = "tenant.brand_changed";
+pub(crate) const BRAND_CLEARED: &str = "tenant.brand_cleared";
 
 /// Why nothing was done.
 #[derive(Debug)]

@@ -6,10 +6,11 @@
 //! within its deadline; no connection breaks but of a dead process); service returns without help, and how long that
 //! takes is said.
 //!
-//! `./dev drill` runs them at length, each on a durable cluster of its own; the short forms of three are tests.
+//! `./dev drill` runs them at length, each on a durable cluster of its own; the short forms of four are tests.
 
 pub mod ledger;
 pub mod load;
+pub mod people;
 pub mod postgres;
 
 use std::fmt;
@@ -35,11 +36,22 @@ pub enum Drill {
     Nodes,
     DiskFull,
     SlowDisk,
+    /// People instead of tokens ([`people`]).
+    People,
 }
 
 impl Drill {
-    pub const ALL: [Self; 8] =
-        [Self::Kill, Self::Restart, Self::Cut, Self::Feed, Self::Clock, Self::Nodes, Self::DiskFull, Self::SlowDisk];
+    pub const ALL: [Self; 9] = [
+        Self::Kill,
+        Self::Restart,
+        Self::Cut,
+        Self::Feed,
+        Self::Clock,
+        Self::Nodes,
+        Self::DiskFull,
+        Self::SlowDisk,
+        Self::People,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -51,6 +63,7 @@ impl Drill {
             Self::Nodes => "nodes",
             Self::DiskFull => "disk-full",
             Self::SlowDisk => "slow-disk",
+            Self::People => "people",
         }
     }
 
@@ -95,6 +108,9 @@ impl fmt::Display for Outcome {
 }
 
 pub async fn run(drill: Drill, length: Length) -> Outcome {
+    if drill == Drill::People {
+        return people::run(length).await;
+    }
     let began = Instant::now();
     let nodes = if matches!(drill, Drill::Feed | Drill::Nodes | Drill::Clock) { 2 } else { 1 };
     let mut rig = Rig::new(nodes).await;
@@ -109,6 +125,7 @@ pub async fn run(drill: Drill, length: Length) -> Outcome {
         Drill::Clock => rig.clock(length).await,
         Drill::DiskFull => rig.disk_full(length).await,
         Drill::SlowDisk => rig.slow_disk(length).await,
+        Drill::People => {}
     }
     rig.progress().await;
     load.stop().await;

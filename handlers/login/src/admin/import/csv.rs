@@ -3,9 +3,35 @@
 //! A cell in quotes may hold commas, line breaks, and quotes written twice; any other cell holds none of these. What
 //! bends the rules is refused rather than guessed at: a shifted column would put a hash where a name belongs.
 
-/// Whether a cell in quotes is still open, so that the record goes on in the next line.
-pub fn is_open(text: &str) -> bool {
-    text.bytes().filter(|byte| *byte == b'"').count() % 2 == 1
+/// Where in a record one is, so that it is known whether it goes on in the next line. Only a quote at the beginning of a
+/// cell opens one; a quote elsewhere is refused by [`split`], and takes no line with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scan {
+    #[default]
+    Begin,
+    Plain,
+    Quoted,
+    /// Behind a quote within a cell in quotes: its end, or the first of two.
+    Closing,
+}
+
+impl Scan {
+    /// Goes on over a part of a line; the ends of lines are not fed.
+    pub fn feed(&mut self, part: &[u8]) {
+        for byte in part {
+            *self = match (*self, byte) {
+                (Self::Quoted, b'"') => Self::Closing,
+                (Self::Quoted, _) | (Self::Begin | Self::Closing, b'"') => Self::Quoted,
+                (_, b',') => Self::Begin,
+                _ => Self::Plain,
+            };
+        }
+    }
+
+    /// A cell in quotes is not closed.
+    pub fn is_open(self) -> bool {
+        self == Self::Quoted
+    }
 }
 
 /// The cells of a whole record, without the line's end. `None`: quotes where they may not be.
@@ -90,8 +116,30 @@ mod tests {
     fn what_is_quoted_is_read_again() {
         for cell in ["", "a", "a,b", "\"", "a\nb", "\"a\",\"b\"", "é"] {
             assert_eq!(split(&quote(cell)), Some(vec![cell.to_owned()]), "{cell:?}");
-            assert!(!is_open(&quote(cell)), "{cell:?}");
+            assert!(!scanned(&quote(cell)).is_open(), "{cell:?}");
         }
-        assert!(is_open("\"a"));
+    }
+
+    fn scanned(text: &str) -> Scan {
+        let mut scan = Scan::default();
+        text.bytes().for_each(|byte| scan.feed(&[byte]));
+        scan
+    }
+
+    #[test]
+    fn a_quote_at_the_beginning_of_a_cell_opens_it() {
+        for (reason, text, is_open) in [
+            ("opened", "\"a", true),
+            ("in the second cell", "a,\"b", true),
+            ("closed", "\"a\"", false),
+            ("closed and another opened", "\"a\",\"b", true),
+            ("a quote in a cell", "\"a\"\"b", true),
+            ("and closed", "\"a\"\"\"", false),
+            ("a stray one in a plain cell", "a\"b,c", false),
+            ("one behind a cell", "\"a\"b\"c", false),
+            ("nothing", "", false),
+        ] {
+            assert_eq!(scanned(text).is_open(), is_open, "{reason}");
+        }
     }
 }

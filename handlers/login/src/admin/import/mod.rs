@@ -17,11 +17,13 @@
 //! transaction: its rows are all there or none is.
 //!
 //! Passwords in the clear are refused: a file of them would outlive the import. Hashes are taken in the formats of
-//! [`crate::password`] and upgraded at the next sign-in.
+//! [`crate::password`], kept in one of them, and upgraded at the next sign-in. One that no sign-in could verify, because it
+//! costs too much time or more memory than a hash thread has, is refused here, where somebody can still do something
+//! about it.
 //!
 //! Limits: [`BATCH_ROWS_MAX`], [`LINE_BYTES_MAX`], a claim's own. Attacks considered: a file that is not what it seems
 //! (every row is checked before any is written; a refusal names line and reason and repeats no value), a hash that asks
-//! for gigabytes (refused by its parser), another spelling of somebody's address (one key).
+//! for gigabytes or minutes (refused with what it may cost at most), another spelling of somebody's address (one key).
 
 pub mod csv;
 mod row;

@@ -1,7 +1,7 @@
 //! One person of a file, and why a line is none.
 
-use super::super::claims::{self, ClaimFault, Shape};
-use crate::password::StoredHash;
+use crate::claims::{self, ClaimFault, Shape};
+use crate::password::{HashFault, StoredFault, StoredHash};
 use serde_json::{Map, Value};
 use sigid_core::email::{Address, AddressFault};
 use sigid_core::json::json_object_strict;
@@ -11,7 +11,8 @@ use std::fmt;
 #[derive(Clone, Debug)]
 pub struct Row {
     pub email: Address,
-    /// As the file says; worth something only where the operator vouches for it.
+    /// As the file says, and so are marks of verification among the claims; worth something only where the operator
+    /// vouches for it ([`Row::distrust`]).
     pub is_email_verified: bool,
     pub claims: Map<String, Value>,
     hash: Option<StoredHash>,
@@ -30,7 +31,12 @@ pub enum RowFault {
     NoEmail,
     BadEmail(AddressFault),
     BadVerified,
+    /// Of no format that is taken, with a salt or an output that is not, or longer than what is kept.
     BadHash,
+    /// Past what a sign-in may cost: the most that its recipe may.
+    DearHash(&'static str),
+    /// Wants more memory than a hash thread of this configuration may have, in MiB.
+    LargeHash(u32),
     /// A password itself.
     Clear,
     BadClaim(ClaimFault),
@@ -47,7 +53,12 @@ impl fmt::Display for RowFault {
             Self::NoEmail => f.write_str("email is missing"),
             Self::BadEmail(fault) => write!(f, "email: {fault}"),
             Self::BadVerified => f.write_str("email_verified is not true or false"),
-            Self::BadHash => f.write_str("password_hash is of no format that is taken, or past the limits"),
+            Self::BadHash => f.write_str("password_hash is of no format that is taken"),
+            Self::DearHash(most) => write!(f, "password_hash costs more than a sign-in may: {most}"),
+            Self::LargeHash(mib) => write!(
+                f,
+                "password_hash wants more memory than the {mib} MiB of a hash thread: raise auth.hash_memory_max_mib"
+            ),
             Self::Clear => f.write_str("a password in the clear is not taken; hash it, and name it password_hash"),
             Self::BadClaim(fault) => fault.fmt(f),
         }
@@ -75,11 +86,12 @@ impl fmt::Display for HeaderFault {
 }
 
 impl Row {
-    /// One line of JSON: `email`, `email_verified`, `password_hash`, and standard claims by their names.
+    /// One line of JSON: `email`, `email_verified`, `password_hash`, and standard claims by their names. A hash may want
+    /// `hash_kib_max` of memory.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn of_json(line: &str) -> Result<Self, RowFault> {
+    pub fn of_json(line: &str, hash_kib_max: u32) -> Result<Self, RowFault> {
         let mut document = json_object_strict(line.as_bytes()).map_err(|_| RowFault::NotJson)?;
         if CLEAR.iter().any(|name| document.contains_key(*name)) {
             return Err(RowFault::Clear);
@@ -97,9 +109,12 @@ impl Row {
         let hash = match document.remove("password_hash") {
             None => None,
             Some(Value::String(text)) => Some(text),
+            // As Keycloak, Auth0 and Firebase export it.
+            Some(object @ Value::Object(_)) => Some(object.to_string()),
             Some(_) => return Err(RowFault::BadHash),
         };
-        Self::check(&email, is_email_verified, hash, document)
+        let hash = hash.map_or(Ok(None), |text| read_hash(&text, hash_kib_max))?;
+        Self::check(&email, is_email_verified, hash, &document)
     }
 
     /// The hash to be stored, in the one form in which hashes are.
@@ -107,28 +122,46 @@ impl Row {
         self.hash.as_ref().map(StoredHash::to_phc)
     }
 
-    /// The language, which is also a claim.
+    /// The language of letters.
     pub fn locale(&self) -> Option<&str> {
-        self.claims.get("locale").and_then(Value::as_str)
+        claims::language(&self.claims)
+    }
+
+    /// Nobody vouches for what the file calls verified.
+    pub fn distrust(&mut self) {
+        self.is_email_verified = false;
+        self.claims.remove(claims::PHONE_VERIFIED);
     }
 
     fn check(
         email: &str,
         is_email_verified: bool,
-        hash: Option<String>,
-        claims: Map<String, Value>,
+        hash: Option<StoredHash>,
+        claims: &Map<String, Value>,
     ) -> Result<Self, RowFault> {
         let email = Address::parse(email).map_err(RowFault::BadEmail)?;
-        let hash = hash.map(|text| read_hash(&text)).transpose()?;
-        claims::check(&claims).map_err(RowFault::BadClaim)?;
+        let claims = claims::normalize(claims).map_err(RowFault::BadClaim)?;
         Ok(Self { email, is_email_verified, claims, hash })
     }
 }
 
-/// A hash that some node can verify: how much memory its pool has is that node's affair.
-fn read_hash(text: &str) -> Result<StoredHash, RowFault> {
-    let read = StoredHash::parse(text).ok().filter(|hash| hash.check(u32::MAX).is_ok());
-    read.filter(|hash| hash.to_phc().len() <= HASH_BYTES_MAX).ok_or(RowFault::BadHash)
+/// A hash that can be verified, or none where the text says that there is none. One that cannot would be as no password,
+/// and its person would never know why.
+fn read_hash(text: &str, kib_max: u32) -> Result<Option<StoredHash>, RowFault> {
+    let hash = match StoredHash::parse(text) {
+        Ok(hash) => hash,
+        Err(StoredFault::NoPassword) => return Ok(None),
+        Err(StoredFault::Unknown | StoredFault::Malformed | StoredFault::Short) => return Err(RowFault::BadHash),
+    };
+    match hash.check(u32::MAX) {
+        Ok(()) => {}
+        Err(HashFault::BadCost) => return Err(RowFault::DearHash(hash.most())),
+        Err(_) => return Err(RowFault::BadHash),
+    }
+    if hash.check(kib_max).is_err() {
+        return Err(RowFault::LargeHash(kib_max / 1024));
+    }
+    if hash.to_phc().len() > HASH_BYTES_MAX { Err(RowFault::BadHash) } else { Ok(Some(hash)) }
 }
 
 /// What the cells of a table are, by its first line.
@@ -160,11 +193,11 @@ impl Columns {
         if columns.contains(&Column::Email) { Ok(Self(columns)) } else { Err(HeaderFault::NoEmail) }
     }
 
-    /// The row that these cells are; an empty cell says nothing.
+    /// The row that these cells are; an empty cell says nothing. A hash may want `hash_kib_max` of memory.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn row(&self, cells: Vec<String>) -> Result<Row, RowFault> {
+    pub fn row(&self, cells: Vec<String>, hash_kib_max: u32) -> Result<Row, RowFault> {
         if cells.len() != self.0.len() {
             return Err(RowFault::Cells);
         }
@@ -182,7 +215,9 @@ impl Columns {
                 Column::Ignored(_) => {}
             }
         }
-        Row::check(&email.ok_or(RowFault::NoEmail)?, is_verified, hash, claims)
+        let email = email.ok_or(RowFault::NoEmail)?;
+        let hash = hash.map_or(Ok(None), |text| read_hash(&text, hash_kib_max))?;
+        Row::check(&email, is_verified, hash, &claims)
     }
 }
 
@@ -217,7 +252,9 @@ const HASH_BYTES_MAX: usize = 1024;
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::claims::Wrong;
 
+    const KIB_MAX: u32 = 64 * 1024;
     const BCRYPT: &str = "$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 
     #[test]
@@ -244,8 +281,20 @@ mod tests {
             (
                 "a hash that asks for years",
                 r#"{"email":"a@b.example","password_hash":"$2b$31$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}"#,
-                Some(RowFault::BadHash),
+                Some(RowFault::DearHash("bcrypt may have a cost of 15")),
             ),
+            (
+                "a hash that asks for more memory than a thread has",
+                r#"{"email":"a@b.example","password_hash":"$argon2id$v=19$m=131072,t=1,p=1$ctxhLFNM7TxgR9wrCgXU/g$G4efCwqISedRTteHiShwfpfvYFOgcniqOKRYS+6jdTA"}"#,
+                Some(RowFault::LargeHash(64)),
+            ),
+            (
+                "an export of Keycloak",
+                r#"{"email":"a@b.example","password_hash":{"credentialData":{"hashIterations":1000,"algorithm":"pbkdf2"},"secretData":{"value":"DYW+LTZG5wxyiF/qvsh40/+/hXltzAbMKUtORrf6q3M5hNgg3bUCVPbvuLO7vwE9k12aQTF+uVYjLh0cEVYmeA==","salt":"MDEyMzQ1Njc4OWFiY2RlZg=="}}}"#,
+                None,
+            ),
+            ("an account of Django without a password", r#"{"email":"a@b.example","password_hash":"!ZWwF5bxz"}"#, None),
+            ("a list of hashes", r#"{"email":"a@b.example","password_hash":[]}"#, Some(RowFault::BadHash)),
             ("a password for a hash", r#"{"email":"a@b.example","password_hash":"hush"}"#, Some(RowFault::BadHash)),
             ("a hash that is too long", long_hash.as_str(), Some(RowFault::BadHash)),
             (
@@ -256,10 +305,10 @@ mod tests {
             (
                 "a claim of the wrong kind",
                 r#"{"email":"a@b.example","name":7}"#,
-                Some(RowFault::BadClaim(ClaimFault::Shape("name", Shape::Text))),
+                Some(RowFault::BadClaim(ClaimFault::Wrong("name", Wrong::NotAText))),
             ),
         ] {
-            assert_eq!(Row::of_json(line).err(), fault, "{reason}");
+            assert_eq!(Row::of_json(line, KIB_MAX).err(), fault, "{reason}");
         }
     }
 
@@ -277,7 +326,7 @@ mod tests {
             assert_eq!(read(header).err(), fault, "{reason}");
         }
         let columns = read("email,name,email_verified,password_hash").unwrap();
-        let row = |cells: &str| columns.row(cells.split(',').map(str::to_owned).collect());
+        let row = |cells: &str| columns.row(cells.split(',').map(str::to_owned).collect(), KIB_MAX);
         let full = row(&format!("Ann@B.example,Ann,true,{BCRYPT}")).unwrap();
         assert_eq!(
             (full.email.key.as_str(), full.is_email_verified, full.hash().as_deref()),
@@ -291,8 +340,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_file_calls_verified_is_nothing_without_somebody_who_vouches() {
+        let line = r#"{"email":"a@b.example","email_verified":true,"phone_number":"+43 1 5550100","phone_number_verified":true,"locale":"de_AT"}"#;
+        let mut row = Row::of_json(line, KIB_MAX).unwrap();
+        assert!(row.is_email_verified && row.claims[claims::PHONE_VERIFIED] == true);
+        row.distrust();
+        assert!(!row.is_email_verified && !row.claims.contains_key(claims::PHONE_VERIFIED));
+        assert_eq!(
+            (row.claims[claims::PHONE].as_str(), row.locale()),
+            (Some("+4315550100"), Some("de")),
+            "the rest stays"
+        );
+    }
+
+    #[test]
     fn a_hash_is_not_printed() {
         let line = format!(r#"{{"email":"a@b.example","password_hash":"{BCRYPT}"}}"#);
-        assert!(!format!("{:?}", Row::of_json(&line).unwrap()).contains("$2b$"));
+        assert!(!format!("{:?}", Row::of_json(&line, KIB_MAX).unwrap()).contains("$2b$"));
     }
 }

@@ -5,6 +5,10 @@
 //!                  ^───────── the same page for unknown, wrong, disabled ┘
 //! ```
 //!
+//! For which application somebody signs in is said by `next` ([`super::asked`]); its tenant says which methods count. One
+//! that does not is not offered, and who sends its form all the same is told what the page says, before anything is
+//! looked up or hashed. A session that does not count for that tenant is no reason to go on: the page asks again.
+//!
 //! A sign-in is one path for every identifier: the limits, a look, a hash; what was found decides only at its end. What
 //! is proven becomes a [`super::model::Complete`], and only that begins a session. The session is a new one always: the
 //! one that this browser had ends in the same transaction, whoever planted it. Between the look and the session the
@@ -21,15 +25,15 @@
 //! foreign page (the guard's token and origin), a storm (503 with `Retry-After`, and the attempt is not held against
 //! anybody).
 
-use super::application;
 use super::ask;
+use super::asked::{self, Asked};
 use super::fault::{self, Fault};
-use super::methods::{self, password};
-use super::model::Complete;
+use super::methods::{self, password, rules};
+use super::model::{self, Complete, Policy};
 use super::sql;
 use crate::accounts::{self, User, UserState};
 use crate::limits::Attempt;
-use crate::limits::device::{DEVICE_COOKIE, Devices};
+use crate::limits::device::{DEVICE_COOKIE, Device, Devices};
 use crate::password::Password;
 use crate::sessions::{self, Started};
 use http::StatusCode;
@@ -45,6 +49,7 @@ use sigid_io::pg::PgFault;
 use sigid_io::rng;
 use sigid_io::settings::Plane;
 use sigid_pages::{Faults, Field, FieldFault, LoggedOut, Login, Logout, Look, Notice, paths, render};
+use sigid_platform::mail;
 use sigid_platform::outbox::Event;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -72,7 +77,7 @@ pub const FEATURE: Feature = Feature {
         },
     ],
     jobs: &[],
-    events: &[LOGIN_FAILED, LOGIN_SUCCESS, LOGOUT],
+    events: &[LOGIN_FAILED, LOGIN_SUCCESS, LOGOUT, rules::SIGN_IN_CHANGED],
     discovery: &[],
 };
 
@@ -124,6 +129,8 @@ struct Typed {
     email: String,
     password: Password,
     next: String,
+    /// The application that `next` leads to.
+    asked: Option<Asked>,
 }
 
 /// Why nobody is signed in.
@@ -153,36 +160,48 @@ fn login(call: Call, permit: Permit<Page>) -> BoxFuture<'static, Reply> {
 
 fn open(call: &Call, permit: &Permit<Page>) -> Result<Reply, Fault> {
     let query = ask::query(call)?;
-    let next = query.find("next").unwrap_or_default();
-    if permit.session.is_some() {
-        return Ok(see_other(ask::onward(next)));
+    let next = ask::carried(query.find("next").unwrap_or_default());
+    let asked = asked::find(call, &next);
+    let policy = check_offered(asked.as_ref())?;
+    // Without an application every session goes on; what its pages ask for they ask themselves.
+    let counts = |authentications| model::worth(authentications, methods::ALL, &policy).is_some();
+    if permit.session.as_ref().is_some_and(|session| asked.is_none() || counts(&session.authentications)) {
+        return Ok(see_other(ask::onward(&next)));
     }
-    let typed = Typed { email: String::new(), password: Password::new(Vec::new()), next: next.to_owned() };
+    let typed = Typed { email: String::new(), password: Password::new(Vec::new()), next, asked };
     let notice = query.find("notice").and_then(ask::notice);
-    Ok(show(call, permit, &typed, StatusCode::OK, Faults::none(), notice))
+    show(call, permit, &typed, StatusCode::OK, Faults::none(), notice)
 }
 
 async fn send(call: &Call, permit: &Permit<Page>) -> Result<Reply, Fault> {
     let form = ask::form(call)?;
+    let next = ask::carried(form.find("next").unwrap_or_default());
     let typed = Typed {
         email: ask::text(&form, Field::Email.name()),
         password: ask::password(&form, Field::Password.name()),
-        next: ask::carried(form.find("next").unwrap_or_default()),
+        asked: asked::find(call, &next),
+        next,
     };
     match sign_in(call, permit, &typed).await {
         Ok(reply) => Ok(reply),
         Err(No::Field(field, fault)) => {
             let faults = Faults::field(field, fault);
-            Ok(show(call, permit, &typed, StatusCode::UNPROCESSABLE_ENTITY, faults, None))
+            show(call, permit, &typed, StatusCode::UNPROCESSABLE_ENTITY, faults, None)
         }
         Err(No::Fault(fault)) => match fault.on_form() {
             Some((status, shown)) => {
-                let reply = show(call, permit, &typed, status, Faults::form(shown), None);
+                let reply = show(call, permit, &typed, status, Faults::form(shown), None)?;
                 Ok(fault::with_retry(reply, fault.retry_after_s()))
             }
             None => Err(fault),
         },
     }
+}
+
+/// What the sign-in must reach, if the password counts there. It is the one method that the page offers.
+fn check_offered(asked: Option<&Asked>) -> Result<Policy, Fault> {
+    let policy = asked::policy(asked);
+    if policy.offers(&password::METHOD) { Ok(policy) } else { Err(Fault::SignInClosed) }
 }
 
 fn show(
@@ -192,20 +211,21 @@ fn show(
     status: StatusCode,
     faults: Faults,
     notice: Option<Notice>,
-) -> Reply {
+) -> Result<Reply, Fault> {
+    let asked = typed.asked.as_ref();
     let page = Login {
         csrf: permit.csrf.token(paths::LOGIN),
-        next: ask::carried(&typed.next),
+        next: typed.next.clone(),
         email: typed.email.clone(),
         faults,
         notice,
-        may_register: true,
+        may_register: asked::takes_new(call, asked)?,
     };
-    let look = Look::of(call).leading_to(application::leads_to(call, &typed.next));
-    render(&look, status, &page)
+    Ok(render(&asked::look(call, asked), status, &page))
 }
 
 async fn sign_in(call: &Call, permit: &Permit<Page>, typed: &Typed) -> Result<Reply, No> {
+    let policy = check_offered(typed.asked.as_ref())?;
     let address = ask::address(&typed.email).map_err(|fault| No::Field(Field::Email, fault))?;
     if typed.password.expose().is_empty() {
         return Err(No::Field(Field::Password, FieldFault::Missing));
@@ -214,7 +234,7 @@ async fn sign_in(call: &Call, permit: &Permit<Page>, typed: &Typed) -> Result<Re
     let counted: &Arc<SignIn> = ask::part(&call.backend)?;
     let devices = Devices::new(&ask::keys(call)?.device);
     let attempt = begin(call, counted, &devices, account).await?;
-    match prove_and_start(call, permit, account, &typed.password).await {
+    match prove_and_start(call, permit, account, &typed.password, &policy).await {
         Ok(Some((user, started))) => {
             attempt.succeed();
             counted.succeeded.inc();
@@ -235,8 +255,7 @@ async fn sign_in(call: &Call, permit: &Permit<Page>, typed: &Typed) -> Result<Re
 }
 
 async fn begin(call: &Call, counted: &SignIn, devices: &Devices, account: &str) -> Result<Attempt, Fault> {
-    let cookie = find_cookie(&call.request.headers, DEVICE_COOKIE);
-    let device = devices.find(cookie, account, call.now_s);
+    let device = find_device(call, devices, account).await?;
     match ask::limits(call)?.begin(account, call.address, device.as_ref(), call.now_s).await {
         Ok(attempt) => Ok(attempt),
         Err(refused) => {
@@ -246,6 +265,15 @@ async fn begin(call: &Call, counted: &SignIn, devices: &Devices, account: &str) 
     }
 }
 
+/// The device, if this browser has signed in to the account under the password of today. Who has no cookie that is good
+/// for the account learns nothing of what is looked up here: nothing is.
+async fn find_device(call: &Call, devices: &Devices, account: &str) -> Result<Option<Device>, Fault> {
+    let cookie = find_cookie(&call.request.headers, DEVICE_COOKIE);
+    let Some(device) = devices.find(cookie, account, call.now_s) else { return Ok(None) };
+    let user = find(call, account).await?;
+    Ok(user.filter(|user| device.is_current(user.password_changed_s)).map(|_| device))
+}
+
 /// One path for everybody; nothing comes back for whoever is not signed in. An account whose stored hash moved while the
 /// password was verified (another sign-in upgraded it, or it was changed) is looked at once more.
 async fn prove_and_start(
@@ -253,11 +281,12 @@ async fn prove_and_start(
     permit: &Permit<Page>,
     account: &str,
     typed: &Password,
+    policy: &Policy,
 ) -> Result<Option<(User, Started)>, Fault> {
-    match prove_once(call, permit, account, typed).await? {
+    match prove_once(call, permit, account, typed, policy).await? {
         Once::Started(user, started) => Ok(Some((*user, started))),
         Once::Mismatch => Ok(None),
-        Once::Moved => match prove_once(call, permit, account, typed).await? {
+        Once::Moved => match prove_once(call, permit, account, typed, policy).await? {
             Once::Started(user, started) => Ok(Some((*user, started))),
             Once::Mismatch | Once::Moved => Ok(None),
         },
@@ -272,12 +301,17 @@ enum Once {
     Moved,
 }
 
-async fn prove_once(call: &Call, permit: &Permit<Page>, account: &str, typed: &Password) -> Result<Once, Fault> {
-    let policy = methods::policy(None);
+async fn prove_once(
+    call: &Call,
+    permit: &Permit<Page>,
+    account: &str,
+    typed: &Password,
+    policy: &Policy,
+) -> Result<Once, Fault> {
     let found = find(call, account).await?;
-    let proven = password::prove(ask::passwords(call)?, found, typed, &policy, call.now_s).await?;
+    let proven = password::prove(ask::passwords(call)?, found, typed, policy, call.now_s).await?;
     let Some(password::Proven { user, factor, upgrade }) = proven else { return Ok(Once::Mismatch) };
-    let Some(complete) = password::complete(factor, &policy) else { return Ok(Once::Mismatch) };
+    let Some(complete) = password::complete(factor) else { return Ok(Once::Mismatch) };
     let started = start(call, permit, &user, &complete, upgrade.as_deref()).await?;
     Ok(started.map_or(Once::Moved, |started| Once::Started(Box::new(user), started)))
 }
@@ -315,9 +349,13 @@ async fn start(
     }
     let (authentications, acr) = (complete.authentications(), complete.acr().as_str());
     let started = sessions::start(&mut change, call, complete.user_id(), authentications, acr).await?;
+    let is_told = sessions::notice::tell(&mut change, call, user, &started.session).await?;
     let data = json!({ "session_id": started.session.session_id.to_string(), "acr": acr });
     change.record(&Event { tenant: None, event_type: LOGIN_SUCCESS, subject: &actor, data }).await?;
     ask::commit(call, change).await?;
+    if is_told {
+        mail::ring(&call.backend);
+    }
     Ok(Some(started))
 }
 

@@ -10,13 +10,19 @@
 //! The form is answered "look into your mail" whatever is known of the address, and does the same: one row of a letter.
 //! The link is bound to what the account was when the letter was prepared ([`state_of`]: its password and its address),
 //! so any change of either, by whatever way, kills every link that is out, and no way can forget to. A set-up link that
-//! an administrator made is bound to the time of the last password instead.
+//! an administrator made, whose role cannot read a password's hash, is bound to the time of the last password; within
+//! one second that says nothing, so a new password also uses up every link that was made before.
+//!
+//! The account's row is held before the link's, as everywhere ([`crate::flows`]): a change of password, which holds the
+//! account and then burns its links, and this one never wait for each other.
 //!
 //! The new password ends every session of the account and marks every token in every tenant, tells the owner by letter,
 //! and forgives the failures that locked the account: this is a way back that an attacker cannot block. It signs nobody
-//! in, and it makes the address a proven one.
+//! in, and where the link came by letter it makes the address a proven one. The browser in which it was set is one that
+//! the account knows from here on ([`crate::limits::device`]).
 //!
-//! Limits: those of registration, and of letters to one address ([`crate::limits`]). Attacks considered: a guessed link
+//! Limits: those of registration, and of letters to one mailbox ([`sigid_platform::mail`]), past which one is sent only
+//! if no link of the account as it is now is out. Attacks considered: a guessed link
 //! (256 bits and a MAC), a used one, one of another purpose (refused by the MAC), a forged `Host` (links come from the
 //! configured issuer), a link in a referrer (`same-origin`), asking who has an account.
 
@@ -27,10 +33,11 @@ use super::methods::password::beside;
 use super::registration::ANYBODY;
 use super::sql;
 use crate::accounts::{self, User, UserState};
+use crate::claims;
 use crate::password::Password;
 use crate::sessions;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use sigid_core::b64;
 use sigid_core::email::Address;
 use sigid_core::ids::UserId;
@@ -89,7 +96,7 @@ const USER_RECOVERED: &str = "user.recovered";
 const USER_SET_UP: &str = "user.set_up";
 
 /// What of an account a link is bound to; says nothing of either.
-pub(super) fn state_of(user: &User) -> String {
+pub fn state_of(user: &User) -> String {
     let password = user.password_hash.as_deref().unwrap_or_default();
     let digest = Digest32::of(format!("{password}\n{}", user.email_key).as_bytes());
     b64::encode(digest.as_bytes().get(..STATE_BYTES).unwrap_or_default())
@@ -137,16 +144,10 @@ async fn send(call: &Call, permit: &Permit<Page>) -> Result<Reply, Fault> {
     }
 }
 
-/// The same for every address: a letter, of which the job decides what it is.
+/// The same for every address, however often: a letter, of which the job decides what it is.
 async fn ask_for(call: &Call, address: &Address) -> Result<(), Fault> {
-    let limits = ask::limits(call)?;
-    if let Err(refused) = limits.begin_registration(call.address, call.now_s) {
+    if let Err(refused) = ask::limits(call)?.begin_registration(call.address, call.now_s) {
         return Err(ask::limited(call, &refused).await);
-    }
-    // Over the limit of letters the earlier ones must do.
-    if let Err(refused) = limits.begin_letter(&address.key, call.now_s) {
-        ask::limited(call, &refused).await;
-        return Ok(());
     }
     let mut change = ask::change(call, ANYBODY).await?;
     let letter = Letter {
@@ -167,6 +168,13 @@ struct Way {
     kind: &'static Kind,
     new_for: NewPasswordFor,
     event_type: &'static str,
+}
+
+impl Way {
+    /// Whoever made the account may not have known its person's name.
+    fn asks_name(&self) -> bool {
+        self.new_for == NewPasswordFor::Setup
+    }
 }
 
 const RECOVERY: Way = Way { kind: &RECOVER, new_for: NewPasswordFor::Recovery, event_type: USER_RECOVERED };
@@ -194,23 +202,36 @@ async fn open_link(call: &Call, permit: &Permit<Page>, way: &Way) -> Result<Repl
     let query = ask::query(call)?;
     let value = query.find("link").unwrap_or_default();
     let (_, user) = find(call, way, value).await?;
-    Ok(show_link(call, permit, way, value, &user, StatusCode::OK, Faults::none()))
+    let shown = Shown { value, user: &user, name: name_of(&user).to_owned() };
+    Ok(show_link(call, permit, way, shown, StatusCode::OK, Faults::none()))
+}
+
+/// What the page of a link is about.
+struct Shown<'s> {
+    value: &'s str,
+    user: &'s User,
+    /// The account's, or as it was typed.
+    name: String,
+}
+
+fn name_of(user: &User) -> &str {
+    user.claims.get("name").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn show_link(
     call: &Call,
     permit: &Permit<Page>,
     way: &Way,
-    value: &str,
-    user: &User,
+    shown: Shown<'_>,
     status: StatusCode,
     faults: Faults,
 ) -> Reply {
     let page = NewPassword {
         csrf: permit.csrf.token(way.kind.path),
-        link: value.to_owned(),
-        email: user.email.clone(),
+        link: shown.value.to_owned(),
+        email: shown.user.email.clone(),
         new_for: way.new_for,
+        display_name: way.asks_name().then_some(shown.name),
         faults,
     };
     render(&Look::of(call), status, &page)
@@ -250,10 +271,20 @@ async fn set_password(call: &Call, permit: &Permit<Page>, way: &Way) -> Result<R
     let form = ask::form(call)?;
     let value = form.find("link").unwrap_or_default();
     let password = ask::password(&form, Field::NewPassword.name());
+    let typed = if way.asks_name() { ask::text(&form, Field::DisplayName.name()) } else { String::new() };
     let (digest, user) = find(call, way, value).await?;
-    let again = |status, faults| show_link(call, permit, way, value, &user, status, faults);
-    if let Some(fault) = fault_of(call, &password, &user)? {
-        return Ok(again(StatusCode::UNPROCESSABLE_ENTITY, Faults::field(Field::NewPassword, fault)));
+    let again = |status, faults| {
+        let name = if typed.is_empty() { name_of(&user) } else { &typed };
+        show_link(call, permit, way, Shown { value, user: &user, name: name.to_owned() }, status, faults)
+    };
+    let mut fields = Vec::new();
+    let name = claims::typed_name(&typed).unwrap_or_else(|fault| {
+        fields.push((Field::DisplayName, fault));
+        None
+    });
+    fields.extend(fault_of(call, &password, &user)?.map(|fault| (Field::NewPassword, fault)));
+    if !fields.is_empty() {
+        return Ok(again(StatusCode::UNPROCESSABLE_ENTITY, Faults { fields, form: None }));
     }
     let hashed = ask::passwords(call)?.hash(&password).await.map_err(Fault::from);
     let hash = match hashed {
@@ -263,10 +294,10 @@ async fn set_password(call: &Call, permit: &Permit<Page>, way: &Way) -> Result<R
             return Ok(fault::with_retry(again(status, Faults::form(shown)), fault.retry_after_s()));
         }
     };
-    let user = write(call, way, &digest, &hash).await?;
+    let user = write(call, way, &digest, &hash, name).await?;
     ask::limits(call)?.clear(&user.email_key, call.now_s);
     mail::ring(&call.backend);
-    let reply = ask::to_login(Some(ask::PASSWORD_SET), "");
+    let reply = ask::with_device(call, ask::to_login(Some(ask::PASSWORD_SET), ""), &user.email_key)?;
     let is_theirs = permit.session.as_ref().is_some_and(|session| session.user_id == user.user_id);
     Ok(if is_theirs { ask::with_cookie(reply, sessions::clear_cookie()) } else { reply })
 }
@@ -277,24 +308,44 @@ fn fault_of(call: &Call, password: &Password, user: &User) -> Result<Option<Fiel
     Ok(checked.err().map(|fault| beside(password, fault)))
 }
 
-/// Uses the link and sets the password, with all that dies of it.
-async fn write(call: &Call, way: &Way, digest: &Digest32, hash: &str) -> Result<User, Fault> {
+/// Uses the link and sets the password, with all that dies of it; and the name, where there is one.
+async fn write(call: &Call, way: &Way, digest: &Digest32, hash: &str, name: Option<String>) -> Result<User, Fault> {
     let mut change = ask::change(call, ANYBODY).await?;
-    let link = links::spend(change.tx(), way.kind, digest, call.now_s).await?.ok_or(Fault::LinkDead)?;
-    let user_id = link.user_id.ok_or(Fault::LinkDead)?;
+    let found = links::find(change.tx(), way.kind, digest, call.now_s).await?.ok_or(Fault::LinkDead)?;
+    let user_id = found.user_id.ok_or(Fault::LinkDead)?;
     // Held: of a change of password or address by another way and this one, the second sees the first.
     let changed_s = sql::lock_account(change.tx(), user_id).await?.ok_or(Fault::LinkDead)?;
+    let link = links::spend(change.tx(), way.kind, digest, call.now_s).await?.ok_or(Fault::LinkDead)?;
     let user = load(change.tx(), &link, user_id, changed_s).await?;
-    if !accounts::set_password(change.tx(), user.user_id, hash, call.now_s).await? {
+    // Whatever was given under the old password while this one was hashed is older than the new one.
+    change.refresh();
+    let now_s = change.now_s();
+    if !accounts::set_password(change.tx(), user.user_id, hash, now_s).await? {
         return Err(Fault::LinkDead);
     }
-    sql::prove_email(change.tx(), user.user_id, call.now_s).await?;
+    if let Some(name) = name {
+        let mut claims = user.claims.clone();
+        claims.insert("name".to_owned(), Value::from(name));
+        accounts::set_claims(change.tx(), user.user_id, &claims, now_s).await?;
+    }
+    sql::burn_links(change.tx(), user.user_id, &OLD_LINKS, now_s).await?;
+    if is_mailed(way, &link) {
+        sql::prove_email(change.tx(), user.user_id, now_s).await?;
+    }
     accounts::end_sessions(&mut change, ask::keys(call)?, user.user_id, None).await?;
     accounts::mark_memberships(&mut change, user.user_id).await?;
     tell(&mut change, way, &user).await?;
     ask::commit(call, change).await?;
     Ok(user)
 }
+
+/// Whether the link came by letter, which proves the address: one that an administrator printed is bound to no state.
+fn is_mailed(way: &Way, link: &Link) -> bool {
+    way.kind != &SETUP || !link.text("state").is_empty()
+}
+
+/// What was made under the old password. The link that takes an address back is for whom that was stolen from.
+const OLD_LINKS: [&str; 3] = [links::EMAIL.name, RECOVER.name, SETUP.name];
 
 async fn tell(change: &mut Change<'_>, way: &Way, user: &User) -> Result<(), Fault> {
     let (subject, now_s) = (user.user_id.to_string(), change.now_s());
@@ -315,7 +366,7 @@ async fn tell(change: &mut Change<'_>, way: &Way, user: &User) -> Result<(), Fau
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use serde_json::{Map, Value};
+    use serde_json::Map;
 
     fn user(hash: Option<&str>, email_key: &str) -> User {
         User {
@@ -324,6 +375,7 @@ mod tests {
             email_key: email_key.to_owned(),
             email_verified_s: None,
             password_hash: hash.map(str::to_owned),
+            password_changed_s: None,
             state: UserState::Active,
             claims: Map::new(),
             locale: None,

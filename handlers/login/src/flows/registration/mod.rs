@@ -8,24 +8,36 @@
 //!
 //! The form takes an address, a name and a password, and is answered "look into your mail" whatever is known of the
 //! address; what the letter says is decided when it is sent ([`super::letters`]). The link shows a page with one button,
-//! because scanners of mail follow links and press none; in another browser than the one that registered it asks for the
-//! registration's password too, because a letter proves an address and not who asked for it. The button makes the account, already verified: of any number
+//! because scanners of mail follow links and press none. The button makes the account, already verified: of any number
 //! of registrations of one address, in whatever spelling, one becomes the account; the others' links then only lead to
 //! sign-in. Signing in is a step of its own, so that a link in somebody's mail is never a session.
 //!
-//! Limits: `registration_rate_limit_*` for an address of the network, [`DISPLAY_NAME_CHARS_MAX`], and those of
-//! [`sigid_core::email`] and [`crate::password`]. Attacks considered: asking who has an account (the same page, work
-//! and headers), a form sent a thousand times (limits; rows of a day), markup or line breaks in the name (refused or
-//! escaped), a stranger who registers an address and waits for its owner to confirm (the password, above), a confirmation
-//! stolen from a log (one use, one day, same-origin referrer), a link built for another host
-//! (links come from the configured issuer).
+//! ```text
+//! link pressed in the browser that asked            -> its registration
+//!              in another that asked for it too     -> that browser's own newest registration of the address
+//!              in another                           -> its registration, with its password
+//! ```
+//!
+//! **A link proves an address, and not who asked for it.** So whoever presses it must also be the one who registered:
+//! by the browser, or by the password. And so any link to the address will do: strangers who register it a hundred times
+//! fill the mailbox's share of letters ([`sigid_platform::mail::LETTERS_HOURLY_MAX`]), not the way in, for each of their
+//! letters confirms its owner's registration. Nobody is refused for what others did to an address.
+//!
+//! Limits: `registration_rate_limit_*` for an address of the network, letters to one mailbox, and those of
+//! [`sigid_core::email`], [`crate::password`] and [`crate::claims`]. Attacks considered: asking who has an account (the same
+//! page, work and headers), a form sent a thousand times (limits; rows of a day), markup or line breaks in the name
+//! (refused or escaped), a stranger who registers an address and waits for its owner to confirm (above), one who
+//! registers it so often that its owner cannot (above), a confirmation stolen from a log (one use, one day, same-origin
+//! referrer), a link built for another host (links come from the configured issuer).
 
 use super::ask;
+use super::asked;
 use super::fault::{self, Fault};
 use super::links::{self, Link, VERIFY};
 use super::methods::password::beside;
 use super::sql;
 use crate::accounts::{self, NewUser};
+use crate::claims;
 use crate::password::{Password, Verdict};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -73,8 +85,6 @@ pub const FEATURE: Feature = Feature {
 };
 
 const USER_REGISTERED: &str = "user.registered";
-/// The longest display name.
-pub const DISPLAY_NAME_CHARS_MAX: usize = 255;
 
 /// A request for an account.
 pub(super) struct Registration {
@@ -88,6 +98,7 @@ pub(super) struct Registration {
     pub next: String,
     /// The browser that asked ([`browser`]).
     pub browser: Digest32,
+    pub created_s: i64,
 }
 
 /// The form as it was typed.
@@ -126,6 +137,7 @@ fn open(call: &Call, permit: &Permit<Page>) -> Result<Reply, Fault> {
     if permit.session.is_some() {
         return Ok(see_other(ask::onward(next)));
     }
+    asked::check_takes_new(call, asked::find(call, next).as_ref())?;
     let typed = Typed {
         email: String::new(),
         display_name: String::new(),
@@ -143,6 +155,7 @@ async fn send(call: &Call, permit: &Permit<Page>) -> Result<Reply, Fault> {
         password: ask::password(&form, Field::NewPassword.name()),
         next: ask::carried(form.find("next").unwrap_or_default()),
     };
+    asked::check_takes_new(call, asked::find(call, &typed.next).as_ref())?;
     match ask_for(call, &typed).await {
         Ok(address) => {
             let page = MailSent { email: address.shown, sent_for: SentFor::Registration };
@@ -170,18 +183,13 @@ fn show(call: &Call, permit: &Permit<Page>, typed: &Typed, status: StatusCode, f
         display_name: typed.display_name.clone(),
         faults,
     };
-    render(&Look::of(call), status, &page)
+    render(&asked::look(call, asked::find(call, &typed.next).as_ref()), status, &page)
 }
 
 /// The same for every address: a hash, a request, a letter.
 async fn ask_for(call: &Call, typed: &Typed) -> Result<Address, No> {
     let (address, display_name) = check(call, typed)?;
-    let limits = ask::limits(call)?;
-    if let Err(refused) = limits.begin_registration(call.address, call.now_s) {
-        return Err(ask::limited(call, &refused).await.into());
-    }
-    // Said aloud: the letters of the last hour confirm other passwords than this one, perhaps a stranger's.
-    if let Err(refused) = limits.begin_registration_letter(&address.key, call.now_s) {
+    if let Err(refused) = ask::limits(call)?.begin_registration(call.address, call.now_s) {
         return Err(ask::limited(call, &refused).await.into());
     }
     let password_hash = ask::passwords(call)?.hash(&typed.password).await?;
@@ -194,18 +202,20 @@ async fn ask_for(call: &Call, typed: &Typed) -> Result<Address, No> {
         locale: Some(Look::of(call).locale.tag().to_owned()),
         next: typed.next.clone(),
         browser: browser(call),
+        created_s: call.now_s,
     };
     write(call, &registration).await?;
     Ok(address)
 }
 
-/// What is wrong with the form, all at once; nothing here asks the database.
+/// What is wrong with the form, all at once and in the order of the page; nothing here asks the database.
 fn check(call: &Call, typed: &Typed) -> Result<(Address, String), No> {
-    let passwords = ask::passwords(call)?;
     let mut faults = Vec::new();
-    let address = ask::address(&typed.email).map_err(|fault| faults.push((Field::Email, fault))).ok();
     let display_name = display_name(&typed.display_name).map_err(|fault| faults.push((Field::DisplayName, fault))).ok();
-    if let Some(Err(fault)) = address.as_ref().map(|address| passwords.check(&typed.password, address)) {
+    let address = ask::address(&typed.email).map_err(|fault| faults.push((Field::Email, fault))).ok();
+    // Without an address the password is held against one that is in no password.
+    let against = address.clone().map_or_else(|| Address::parse(NOBODY), Ok).map_err(|_| Fault::Failed)?;
+    if let Err(fault) = ask::passwords(call)?.check(&typed.password, &against) {
         faults.push((Field::NewPassword, beside(&typed.password, fault)));
     }
     match (address, display_name) {
@@ -214,23 +224,11 @@ fn check(call: &Call, typed: &Typed) -> Result<(Address, String), No> {
     }
 }
 
-/// A name as people write theirs: some text, on one line.
-fn display_name(typed: &str) -> Result<String, FieldFault> {
-    let name = typed.trim();
-    if name.is_empty() {
-        return Err(FieldFault::Missing);
-    }
-    if name.chars().any(is_unprintable) {
-        return Err(FieldFault::Unprintable);
-    }
-    let chars = name.chars().count();
-    if chars > DISPLAY_NAME_CHARS_MAX { Err(FieldFault::TooLong(DISPLAY_NAME_CHARS_MAX)) } else { Ok(name.to_owned()) }
-}
+const NOBODY: &str = "x@x.invalid";
 
-/// Control characters, and those that turn the direction of what follows.
-fn is_unprintable(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// A name as the account's page would take it.
+fn display_name(typed: &str) -> Result<String, FieldFault> {
+    claims::typed_name(typed)?.ok_or(FieldFault::Missing)
 }
 
 async fn write(call: &Call, registration: &Registration) -> Result<(), Fault> {
@@ -240,7 +238,8 @@ async fn write(call: &Call, registration: &Registration) -> Result<(), Fault> {
         template: "register",
         locale: registration.locale.as_deref().unwrap_or_default(),
         recipient: &registration.email,
-        tenant: None,
+        // In the brand of the application that the person is on the way to.
+        tenant: asked::find(call, &registration.next).map(|asked| asked.tenant.tenant_id),
         data: json!({
             "registration_id": registration.id,
             "created_s": call.now_s,
@@ -255,9 +254,11 @@ async fn write(call: &Call, registration: &Registration) -> Result<(), Fault> {
 
 fn verify(call: Call, permit: Permit<Page>) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        let answered = match call.request.method {
-            http::Method::POST => use_link(&call, &permit).await,
-            _ => show_link(&call, &permit).await,
+        // Who asked before the door was shut does not come in after.
+        let answered = match (asked::check_takes_new(&call, None), &call.request.method) {
+            (Err(fault), _) => Err(fault),
+            (Ok(()), &http::Method::POST) => use_link(&call, &permit).await,
+            (Ok(()), _) => show_link(&call, &permit).await,
         };
         answered.unwrap_or_else(|fault| fault.reply(&call))
     })
@@ -289,15 +290,21 @@ fn show_confirm(
     render(&Look::of(call), status, &page)
 }
 
-/// The registration of a link that is good; nothing is used by looking.
+/// The registration that a link confirms in this browser; nothing is used by looking.
 async fn look_up(call: &Call, value: &str) -> Result<Registration, Fault> {
     let digest = links::read(ask::keys(call)?, &VERIFY, value).ok_or(Fault::LinkDead)?;
     let mut tx = ask::look(call).await?;
     let link = links::find(&mut tx, &VERIFY, &digest, call.now_s).await?.ok_or(Fault::LinkDead)?;
     let (registration_id, created_s) = named(&link)?;
-    let found = sql::find_registration(&mut tx, registration_id, created_s).await?;
+    let found = sql::find_registration(&mut tx, registration_id, created_s).await?.ok_or(Fault::LinkDead)?;
+    let here = browser(call);
+    let own = if found.browser == here {
+        None
+    } else {
+        sql::find_own_registration(&mut tx, &found.email_key, &here, call.now_s).await?
+    };
     tx.rollback().await?;
-    found.ok_or(Fault::LinkDead)
+    Ok(own.unwrap_or(found))
 }
 
 async fn use_link(call: &Call, permit: &Permit<Page>) -> Result<Reply, Fault> {
@@ -311,7 +318,7 @@ async fn use_link(call: &Call, permit: &Permit<Page>) -> Result<Reply, Fault> {
             return Ok(show_confirm(call, permit, &registration, value, status, faults));
         }
     }
-    spend(call, value).await
+    spend(call, value, &registration).await
 }
 
 /// Whoever confirms in another browser than the one that asked knows the password: a letter proves the address, and
@@ -341,17 +348,17 @@ async fn check_password(call: &Call, registration: &Registration, typed: &Passwo
     }
 }
 
-async fn spend(call: &Call, value: &str) -> Result<Reply, Fault> {
+/// Uses the link and the registration, each once.
+async fn spend(call: &Call, value: &str, shown: &Registration) -> Result<Reply, Fault> {
     let digest = links::read(ask::keys(call)?, &VERIFY, value).ok_or(Fault::LinkDead)?;
     let mut change = ask::change(call, ANYBODY).await?;
-    let link = links::spend(change.tx(), &VERIFY, &digest, call.now_s).await?.ok_or(Fault::LinkDead)?;
-    let (registration_id, created_s) = named(&link)?;
-    let registration =
-        sql::spend_registration(change.tx(), registration_id, created_s, call.now_s).await?.ok_or(Fault::LinkDead)?;
-    let next = registration.next.clone();
-    make_account(&mut change, &registration).await?;
+    links::spend(change.tx(), &VERIFY, &digest, call.now_s).await?.ok_or(Fault::LinkDead)?;
+    let spent = sql::spend_registration(change.tx(), shown.id, shown.created_s, call.now_s).await?;
+    let registration = spent.ok_or(Fault::LinkDead)?;
+    let is_new = make_account(&mut change, &registration).await?;
     ask::commit(call, change).await?;
-    Ok(ask::to_login(Some(ask::VERIFIED), &next))
+    let reply = ask::to_login(Some(ask::VERIFIED), &registration.next);
+    if is_new { ask::with_device(call, reply, &registration.email_key) } else { Ok(reply) }
 }
 
 /// What names a browser: its form cookie, which the guard wants with every form.
@@ -359,11 +366,13 @@ fn browser(call: &Call) -> Digest32 {
     Digest32::of(find_cookie(&call.request.headers, FORM_COOKIE).unwrap_or_default().as_bytes())
 }
 
-/// The account, unless the address has one since: then the link proves no more than was proven.
-async fn make_account(change: &mut Change<'_>, registration: &Registration) -> Result<(), Fault> {
+/// The account, unless the address has one since: then the link proves no more than was proven. Whether
+/// there is a new one.
+async fn make_account(change: &mut Change<'_>, registration: &Registration) -> Result<bool, Fault> {
     let now_s = change.now_s();
     let user_id = accounts::new_user_id(now_s);
-    let claims = Map::from_iter([("name".to_owned(), Value::from(registration.display_name.as_str()))]);
+    let name = Value::from(registration.display_name.as_str());
+    let claims = Map::from_iter([("name".to_owned(), name)]);
     let new = NewUser {
         user_id,
         email: &registration.email,
@@ -374,11 +383,12 @@ async fn make_account(change: &mut Change<'_>, registration: &Registration) -> R
         locale: registration.locale.as_deref(),
     };
     if !accounts::insert_user(change.tx(), &new, now_s).await? {
-        return Ok(());
+        return Ok(false);
     }
     let subject = user_id.to_string();
     let event = Event { tenant: None, event_type: USER_REGISTERED, subject: &subject, data: json!({}) };
-    Ok(change.record(&event).await?)
+    change.record(&event).await?;
+    Ok(true)
 }
 
 /// The registration that a link names.

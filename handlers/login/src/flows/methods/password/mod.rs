@@ -3,11 +3,11 @@
 
 use crate::accounts::{User, UserState};
 use crate::flows::fault::Fault;
-use crate::flows::model::{Acr, Authority, Complete, FirstFactor, Identified, Method, Next, Policy, Proof};
+use crate::flows::model::{Authority, Complete, Factor, FirstFactor, Identified, Method, Next, Policy, Proof};
 use crate::password::{Password, PasswordFault, Passwords, Verdict};
 use sigid_pages::FieldFault;
 
-pub const METHOD: Method = Method { name: "password", amr: "pwd", acr: Acr::Single, may_begin: true };
+pub static METHOD: Method = Method { name: "password", amr: "pwd", factor: Factor::Knowledge, may_begin: true };
 
 /// A password that is the account's.
 pub struct Proven {
@@ -26,7 +26,7 @@ pub async fn prove(
     passwords: &Passwords,
     user: Option<User>,
     typed: &Password,
-    policy: &Policy<'_>,
+    policy: &Policy,
     now_s: i64,
 ) -> Result<Option<Proven>, Fault> {
     let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
@@ -34,7 +34,7 @@ pub async fn prove(
     let Verdict::Match { upgrade } = verdict else { return Ok(None) };
     let Some(user) = user.filter(may_sign_in) else { return Ok(None) };
     let proof = Proof { method: &METHOD, authority: Authority::Account, at_s: now_s };
-    let Ok(factor) = (Identified { user_id: user.user_id }).prove(proof, policy) else { return Ok(None) };
+    let Ok(factor) = Identified::new(user.user_id, policy.clone()).prove(proof) else { return Ok(None) };
     // A busy pool only puts the upgrade off.
     let upgrade = if upgrade { passwords.hash(typed).await.ok() } else { None };
     Ok(Some(Proven { user, factor, upgrade }))
@@ -48,10 +48,10 @@ fn may_sign_in(user: &User) -> bool {
     }
 }
 
-/// What follows the password under the policy; only a complete login goes on, for no method of this build is a further
+/// What follows the password under its policy; only a complete login goes on, for no method of this build is a further
 /// one.
-pub fn complete(factor: FirstFactor, policy: &Policy<'_>) -> Option<Complete> {
-    match factor.require(policy) {
+pub fn complete(factor: FirstFactor) -> Option<Complete> {
+    match factor.require() {
         Next::Complete(complete) => Some(complete),
         Next::Further(_) => None,
     }
