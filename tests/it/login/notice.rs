@@ -65,7 +65,7 @@ async fn a_mailbox_is_told_of_few_sign_ins_in_an_hour_and_a_sleeping_account_of_
         sign_in(&mut Browser::open(&server).await, PASSWORD).await;
         assert_eq!(told(&site).await, expected, "{reason}");
     }
-    server.shift_clock(3600).await;
+    server.shift_clock(3660).await;
     sign_in(&mut Browser::open(&server).await, PASSWORD).await;
     assert_eq!(told(&site).await, 4, "an hour later");
 }
