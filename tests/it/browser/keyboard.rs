@@ -1,5 +1,7 @@
 //! Hands that never leave the keyboard: every step is a key, and where the focus is can be seen at each.
 
+use std::time::{Duration, Instant};
+
 use super::chromium::Chromium;
 use super::site_world;
 use super::tab::Tab;
@@ -54,10 +56,17 @@ async fn a_person_signs_in_and_out_by_keys_alone() {
     assert_eq!(tab.heading(), "You are signed out");
 }
 
+/// How long the focus may take to get where it is wanted.
+const FOCUS_DEADLINE: Duration = Duration::from_secs(10);
+
 /// The focus is there, and an eye finds it: it is in view, and drawn.
 #[track_caller]
 fn at(tab: &Tab, role: &str, name: &str) {
-    assert_eq!(tab.focused(), (role.to_owned(), name.to_owned()), "{}", tab.url());
+    let wanted = (role.to_owned(), name.to_owned());
+    // A page that begins in a field gives it the focus with its first frame, which can be after it has loaded.
+    let deadline = Instant::now() + FOCUS_DEADLINE;
+    while tab.focused() != wanted && Instant::now() < deadline {}
+    assert_eq!(tab.focused(), wanted, "{}", tab.url());
     let seen = tab.evaluate(
         "(() => {
             const focused = document.activeElement, style = getComputedStyle(focused)
